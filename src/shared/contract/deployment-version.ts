@@ -1,0 +1,19 @@
+/**
+ * What a deploy group runs: a commit and, for rebuilds of the same commit, an image version.
+ * Rule: `DeploymentVersion` of paasta_tools/utils.py. Equality is on both fields.
+ */
+export interface DeploymentVersion {
+  /** Full commit id, 40 lower-case hexadecimal digits. */
+  readonly sha: string;
+  /** Never empty: an empty image version is normalised to none (`null`). */
+  readonly imageVersion: string | null;
+}
+
+export function sameVersion(a: DeploymentVersion | undefined, b: DeploymentVersion | undefined): boolean {
+  return a !== undefined && b !== undefined && a.sha === b.sha && a.imageVersion === b.imageVersion;
+}
+
+/** Short form for people: the first 8 digits, and the image version when there is one. */
+export function shortVersion(v: DeploymentVersion): string {
+  return v.imageVersion === null ? v.sha.slice(0, 8) : `${v.sha.slice(0, 8)}-${v.imageVersion}`;
+}

@@ -1,0 +1,32 @@
+/** Which version every deploy group runs, and whether instances are started. Written by marks, read by deploy. */
+import type { DeploymentVersion } from '../contract/deployment-version.ts';
+import type { Problem } from '../contract/errors.ts';
+
+/** A ref of the service's repository as the server lists it: full name and the commit that it (finally) points at. */
+export interface Ref {
+  readonly name: string;
+  readonly sha: string;
+}
+
+export interface Deployed extends DeploymentVersion {
+  /** Registry-relative image: `services-<service>:paasta-<sha>[-<image version>]`. */
+  readonly dockerImage: string;
+}
+
+export interface Control {
+  readonly desiredState: 'start' | 'stop';
+  /** Opaque token that is mixed into the config hash; `null` when none. */
+  readonly forceBounce: string | null;
+}
+
+/** Answers for one service, from refs or from deployments.json (both give the same answers). */
+export interface Deployments {
+  readonly service: string;
+  /** Where the answers come from, for messages: `deployments.json` or the repository. */
+  readonly source: string;
+  /** `undefined`: the group was never marked. */
+  version(deployGroup: string): Deployed | undefined;
+  /** State of a control branch `<cluster>.<instance>`; started without a token when nobody said otherwise. */
+  control(branch: string): Control;
+  readonly problems: readonly Problem[];
+}

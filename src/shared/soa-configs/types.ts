@@ -1,0 +1,82 @@
+/** Shapes that the reader of soa-configs hands to the rooms above it. */
+import type { Problem } from '../contract/errors.ts';
+import type { Value, ValueMap } from '../contract/values.ts';
+
+/** A place in a file; line and column from 1. */
+export interface Position {
+  readonly file: string;
+  readonly line?: number;
+  readonly column?: number;
+}
+
+/** Types of instances that we read. Only the first two are reconciled by deploy. */
+export type InstanceType = 'kubernetes' | 'eks' | 'adhoc' | 'tron';
+
+/** The merged system configuration (`/etc/paasta/*.json`). */
+export interface SystemConfig {
+  /** The merged mapping as it is. */
+  readonly values: ValueMap;
+  readonly problems: readonly Problem[];
+  /** Cluster of this host, when the system configuration names one. */
+  readonly cluster: string | undefined;
+  readonly clusters: readonly string[];
+  readonly dockerRegistry: string | undefined;
+}
+
+/** One instance with its effective configuration: service.yaml and its companions under the instance, templates resolved. */
+export interface InstanceConfig {
+  readonly service: string;
+  readonly cluster: string;
+  /** Tron: `job.action`. */
+  readonly instance: string;
+  readonly type: InstanceType;
+  /** Effective mapping after both deep merges (`paasta-runtime.md` §1.3); `deploy_group` already interpolated. */
+  readonly config: ValueMap;
+  /** `<cluster>.<instance>`: the control branch. */
+  readonly branch: string;
+  /** `undefined` only for tron actions without a group. */
+  readonly deployGroup: string | undefined;
+  /** Where a key of the instance stands; the instance's own position when the key is inherited or absent. */
+  position(path?: readonly (string | number)[]): Position;
+}
+
+/** Mesh namespace (an entry of smartstack.yaml) of a registration. `values` is `undefined` when smartstack.yaml has no such entry. */
+export interface MeshNamespace {
+  readonly registration: string;
+  readonly values: ValueMap | undefined;
+  /** True when the entry has the key `proxy_port` (null included). */
+  readonly inMesh: boolean;
+}
+
+/** A service: everything that soa-configs says about it, for the clusters that the system configuration knows. */
+export interface ServiceConfig {
+  readonly service: string;
+  /** service.yaml as read. */
+  readonly serviceYaml: ValueMap;
+  /** `null`: the service has no repository. `undefined`: service.yaml does not say. */
+  readonly gitUrl: string | null | undefined;
+  /** `docker_registry` of service.yaml. */
+  readonly dockerRegistry: string | undefined;
+  /** Deploy groups of deploy.yaml in pipeline order, parallel blocks flattened; `undefined` without deploy.yaml. */
+  readonly pipelineDeployGroups: readonly string[] | undefined;
+  /** Instances in file order, by cluster name, then type order adhoc, kubernetes, eks, tron. */
+  readonly instances: readonly InstanceConfig[];
+  /** Everything that is wrong, instances that could not be read included. */
+  readonly problems: readonly Problem[];
+  mesh(registration: string): MeshNamespace;
+}
+
+/** soa-configs as a whole. */
+export interface SoaConfigs {
+  /** Directories of the tree that hold services (no `_shared`, no hidden ones), sorted. */
+  services(): readonly string[];
+  has(service: string): boolean;
+  /** Loads one service; results are remembered. Never throws for the content of its files: problems are listed. */
+  load(service: string): ServiceConfig;
+  /** `git_sha` of `.metadata.json`, else what the caller knows; empty string when unknown. */
+  readonly commit: string;
+  /** Services listed in authenticating.yaml. */
+  readonly authenticating: readonly string[];
+}
+
+export type { Value, ValueMap };
