@@ -1,0 +1,14 @@
+const common = {
+  testEnvironment: 'node',
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: {
+    '^.+\\.ts$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2024' }, module: { type: 'es6' } }],
+  },
+  testPathIgnorePatterns: ['/node_modules/', '/fixtures/'],
+};
+const project = (displayName, extra = {}) => ({ ...common, displayName, testMatch: [`<rootDir>/test/${displayName}/**/*.test.ts`], ...extra });
+
+export default {
+  testTimeout: 120_000,
+  projects: [project('unit'), project('integration'), project('bundle'), project('contract'), project('e2e')],
+};

@@ -1,0 +1,68 @@
+/** What judging says about one instance, from the objects that the cluster shows. */
+import type { DeploymentVersion } from '../contract/deployment-version.ts';
+import type { Event, KubeObject, Pod, ReplicaSet } from '../objects/types.ts';
+
+/** One stable code per cause; summaries, alerts and tests match on it. */
+export type FailureCode =
+  | 'IMAGE_NOT_FOUND'
+  | 'IMAGE_PULL_FAILED'
+  | 'CRASH_LOOP'
+  | 'OOM_KILLED'
+  | 'PROBE_FAILING'
+  | 'UNSCHEDULABLE'
+  | 'QUOTA_EXCEEDED'
+  | 'ADMISSION_DENIED'
+  | 'CONTAINER_CONFIG'
+  | 'CONTAINER_CANNOT_RUN'
+  | 'PAUSED'
+  | 'TIMEOUT'
+  | 'UNKNOWN';
+
+/** What the rendered instance promised; the objects are held against it. */
+export interface Expectation {
+  readonly version: DeploymentVersion;
+  readonly configHash: string;
+  readonly replicas: number;
+  /** 0 < m ≤ 1: ready pods needed are ceil(m × replicas). */
+  readonly marginFactor: number;
+  readonly imageDigest: string | undefined;
+  readonly mainContainer: string;
+  /** Milliseconds since the epoch at which this run began to wait: older conditions and events say nothing about it. */
+  readonly since: number;
+}
+
+/** Everything that is known about one instance at one moment. */
+export interface Evidence {
+  /** `undefined`: the workload object does not exist. */
+  readonly workload: KubeObject | undefined;
+  readonly replicaSets: readonly ReplicaSet[];
+  readonly pods: readonly Pod[];
+  readonly events: readonly Event[];
+}
+
+/** Why it fails, for people at three in the morning. */
+export interface Diagnosis {
+  readonly code: FailureCode;
+  /** Such as `Pod web-main-5d8c-x2x1`. */
+  readonly object: string;
+  readonly container?: string;
+  /** One or two sentences: what happened and why. */
+  readonly cause: string;
+  /** What to do next. */
+  readonly next: string;
+  /** Texts of the events that count, newest last, repeated ones folded (`… ×5`). */
+  readonly events: readonly string[];
+  /** Log to fetch for the report; the caller asks the API server for it. */
+  readonly log?: { readonly namespace: string; readonly pod: string; readonly container: string; readonly previous: boolean };
+  /** True for causes that lie in the commit (crash, probe, bad image): only those allow a rollback tag. */
+  readonly inCommit: boolean;
+}
+
+export type Verdict =
+  | { readonly state: 'proven'; readonly ready: number; readonly wanted: number; readonly unprovenImage?: string }
+  | { readonly state: 'progressing'; readonly ready: number; readonly wanted: number; readonly waitingFor: string }
+  /** Doomed now; becomes a failure when it persists (two sightings, percentage budget). */
+  | { readonly state: 'doomed'; readonly ready: number; readonly wanted: number; readonly diagnosis: Diagnosis }
+  | { readonly state: 'failed'; readonly ready: number; readonly wanted: number; readonly diagnosis: Diagnosis }
+  /** A newer version took the place of ours. */
+  | { readonly state: 'superseded'; readonly by: string };
