@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -68,17 +69,31 @@ func serve() error {
 	}
 	ctx, cancel := stopped()
 	defer cancel()
-	server := &http.Server{Addr: ":" + port, Handler: routes(), ReadHeaderTimeout: 5 * time.Second}
+	listener, err := net.Listen("tcp", ":"+port)
+	if err != nil {
+		return err
+	}
+	var leaving atomic.Bool
+	handler := routes()
+	server := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if leaving.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		handler.ServeHTTP(w, r)
+	})}
 	failed := make(chan error, 1)
-	go func() { failed <- server.ListenAndServe() }()
+	go func() { failed <- server.Serve(listener) }()
 	log.Printf("serving version %s on :%s", version, port)
 	select {
 	case err := <-failed:
 		return err
 	case <-ctx.Done():
 	}
+	// No new connections; the open ones are told to go elsewhere with their next answer, then the rest is closed.
 	log.Print("told to stop: finishing requests")
-	// requests in flight are finished; connections that are idle are closed
+	leaving.Store(true)
+	_ = listener.Close()
+	time.Sleep(2 * time.Second)
 	end, done := context.WithTimeout(context.Background(), 10*time.Second)
 	defer done()
 	return server.Shutdown(end)
