@@ -1,0 +1,122 @@
+/** From a kubeconfig to what a request needs. The client library reads the file and runs its login plugins; nothing ambient is read here. */
+import { readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { RequestOptions } from 'node:https';
+import type { ConnectionOptions } from 'node:tls';
+import { KubeConfig } from '@kubernetes/client-node/dist/config.js';
+import { messageOf, problem, UserError } from '../contract/errors.ts';
+import { suggestName } from '../contract/near.ts';
+
+/** Where the credentials come from. */
+export type KubeconfigSource =
+  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'text'; readonly text: string }
+  /** The service account of the pod that we run in. */
+  | { readonly kind: 'in-cluster' };
+
+/** What a connection needs to trust and to be trusted. */
+export interface Tls {
+  ca?: NonNullable<ConnectionOptions['ca']>;
+  cert?: NonNullable<ConnectionOptions['cert']>;
+  key?: NonNullable<ConnectionOptions['key']>;
+  pfx?: NonNullable<ConnectionOptions['pfx']>;
+  passphrase?: string;
+  rejectUnauthorized?: boolean;
+  servername?: string;
+}
+
+export interface Credentials {
+  /** Base address without a trailing slash. */
+  readonly server: string;
+  readonly context: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly tls: Tls;
+  /** `proxy-url` of the kubeconfig; wins over the environment. */
+  readonly proxyUrl: string | undefined;
+  /** Tokens and passwords, to be masked. */
+  readonly secrets: readonly string[];
+}
+
+function describe(source: KubeconfigSource): string {
+  return source.kind === 'file' ? `kubeconfig ${source.path}` : source.kind === 'text' ? 'the kubeconfig text' : 'the service account of this pod';
+}
+
+function load(source: KubeconfigSource): KubeConfig {
+  const config = new KubeConfig();
+  try {
+    if (source.kind === 'in-cluster') config.loadFromCluster();
+    else {
+      // Read here, so that a missing file is told apart from a broken one.
+      const text = source.kind === 'file' ? readFileSync(source.path, 'utf8') : source.text;
+      config.loadFromString(text);
+      if (source.kind === 'file') config.makePathsAbsolute(dirname(source.path));
+    }
+  } catch (error) {
+    const missing = (error as { code?: unknown }).code === 'ENOENT';
+    throw new UserError(
+      problem('KUBECONFIG_INVALID', missing ? `${describe(source)} does not exist` : `${describe(source)} cannot be read: ${messageOf(error).split('\n')[0] ?? ''}`, {
+        input: 'kubeconfig',
+        hint: 'give a path, the text of a kubeconfig, or in-cluster',
+      }),
+    );
+  }
+  return config;
+}
+
+/** Names of the contexts of a kubeconfig, for messages. */
+export function contextNames(source: KubeconfigSource): readonly string[] {
+  return load(source).getContexts().map((c) => c.name);
+}
+
+/** Reads the source again each time, so that rotated token files, certificates and login plugins are seen. */
+export async function readCredentials(source: KubeconfigSource, wanted: string | undefined): Promise<Credentials> {
+  const config = load(source);
+  const names = config.getContexts().map((c) => c.name);
+  const context = wanted ?? config.getCurrentContext();
+  if (context === undefined || context === '' || !names.includes(context)) {
+    throw new UserError(
+      problem('KUBE_CONTEXT_UNKNOWN', context === undefined || context === '' ? `${describe(source)} has no current context` : `${describe(source)} has no context '${context}'`, {
+        input: 'kube-context',
+        hint: suggestName(context ?? '', names),
+      }),
+    );
+  }
+  config.setCurrentContext(context);
+  const cluster = config.getCurrentCluster();
+  if (cluster === null) {
+    throw new UserError(problem('KUBECONFIG_INVALID', `context '${context}' of ${describe(source)} names a cluster that is not in it`, { input: 'kubeconfig', hint: suggestName('', config.getClusters().map((c) => c.name)) }));
+  }
+  const options: RequestOptions & { auth?: string } = {};
+  try {
+    await config.applyToHTTPSOptions(options);
+  } catch (error) {
+    throw new UserError(
+      problem('CLUSTER_CREDENTIALS', `the credentials of context '${context}' cannot be had: ${messageOf(error)}`, {
+        input: 'kubeconfig',
+        hint: 'a login plugin (exec) of the kubeconfig must be installed and able to log in without questions; certificate files must exist',
+      }),
+    );
+  }
+  const headers: Record<string, string> = {};
+  for (const [name, value] of Object.entries((options.headers ?? {}) as Record<string, unknown>)) {
+    if (name.toLowerCase() !== 'user-agent') headers[name.toLowerCase()] = String(value);
+  }
+  if (typeof options.auth === 'string') headers['authorization'] = `Basic ${Buffer.from(options.auth).toString('base64')}`;
+  const tls: Tls = {};
+  if (options.ca !== undefined && options.ca !== null) tls.ca = options.ca;
+  if (options.cert !== undefined && options.cert !== null) tls.cert = options.cert;
+  if (options.key !== undefined && options.key !== null) tls.key = options.key;
+  if (options.pfx !== undefined && options.pfx !== null) tls.pfx = options.pfx;
+  if (options.passphrase !== undefined) tls.passphrase = options.passphrase;
+  if (options.rejectUnauthorized !== undefined) tls.rejectUnauthorized = options.rejectUnauthorized;
+  if (options.servername !== undefined) tls.servername = options.servername;
+  const authorization = headers['authorization'];
+  return {
+    server: cluster.server.replace(/\/+$/, ''),
+    context,
+    headers,
+    tls,
+    proxyUrl: cluster.proxyUrl,
+    secrets: authorization === undefined ? [] : [authorization, authorization.replace(/^\S+ /, '')],
+  };
+}

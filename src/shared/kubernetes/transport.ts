@@ -1,0 +1,215 @@
+/** Requests to one API server: one pool of connections, back-off that honours the server, credentials renewed when they run out. */
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import { Agent, EnvHttpProxyAgent, ProxyAgent, request, type Dispatcher } from 'undici';
+import { CancelledError, UserError } from '../contract/errors.ts';
+import type { Clock, Log, Mask } from '../contract/ports.ts';
+import { readCredentials, type Credentials, type KubeconfigSource } from './credentials.ts';
+import { isTransient, isUnknownField, refusal, unreachable, type Asked, type Target } from './refusals.ts';
+
+const unzip = promisify(gunzip);
+
+/** Proxy settings as the environment says them, in their usual lower and upper case names. */
+export type ProxyEnv = Readonly<Record<string, string | undefined>>;
+
+export interface TransportOptions {
+  readonly source: KubeconfigSource;
+  readonly context: string | undefined;
+  readonly userAgent: string;
+  readonly log: Pick<Log, 'debug'>;
+  readonly mask: Mask;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly env: ProxyEnv;
+  /** Milliseconds for which a request that meets network errors or 5xx is tried again. */
+  readonly retryFor?: number;
+  /** The same until the first answer of the server: a wrong address should not be waited for. */
+  readonly retryFirstFor?: number;
+}
+
+export interface Call {
+  readonly method: 'GET' | 'PATCH' | 'POST' | 'PUT' | 'DELETE';
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
+  readonly body?: unknown;
+  readonly contentType?: string;
+  readonly accept?: string;
+  readonly asked: Asked;
+  /** Statuses that the caller reads itself. */
+  readonly expect?: readonly number[];
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly text: string;
+  readonly warnings: readonly string[];
+}
+
+const RETRIED = new Set([429, 500, 502, 503, 504]);
+
+/** What the server asks us to wait, in milliseconds; `undefined` when it does not say. */
+function retryAfter(header: string | string[] | undefined): number | undefined {
+  const text = Array.isArray(header) ? header[0] : header;
+  if (text === undefined || !/^\d+$/.test(text.trim())) return undefined;
+  return Math.min(Number(text), 60) * 1_000;
+}
+
+function list(header: string | string[] | undefined): readonly string[] {
+  return header === undefined ? [] : (Array.isArray(header) ? header : [header]).map((w) => /^299 \S+ "(.*)"/.exec(w)?.[1] ?? w);
+}
+
+export class Transport {
+  readonly #options: TransportOptions;
+  #credentials: Credentials | undefined;
+  #dispatcher: Dispatcher | undefined;
+  #renewing: Promise<void> | undefined;
+  #generation = 0;
+  #answered = false;
+  reads = 0;
+  writes = 0;
+
+  constructor(options: TransportOptions) {
+    this.#options = options;
+  }
+
+  get target(): Target {
+    return { server: this.#credentials?.server ?? '', context: this.#credentials?.context ?? this.#options.context ?? '' };
+  }
+
+  /** Reads the credentials; also called again when the server answers 401. Several callers share one reading. */
+  async renew(seen = this.#generation): Promise<void> {
+    if (seen !== this.#generation) return;
+    this.#renewing ??= (async () => {
+      const fresh = await readCredentials(this.#options.source, this.#options.context);
+      for (const secret of fresh.secrets) this.#options.mask(secret);
+      const old = this.#credentials;
+      const same = old !== undefined && String(old.tls.cert) === String(fresh.tls.cert) && String(old.tls.key) === String(fresh.tls.key) && String(old.tls.ca) === String(fresh.tls.ca);
+      this.#credentials = fresh;
+      if (!same) {
+        const before = this.#dispatcher;
+        this.#dispatcher = this.#pool(fresh);
+        // Running requests and watches of the old pool end by themselves.
+        void before?.close().catch(() => undefined);
+      }
+      this.#generation += 1;
+    })().finally(() => {
+      this.#renewing = undefined;
+    });
+    await this.#renewing;
+  }
+
+  #pool(credentials: Credentials): Dispatcher {
+    const connect = { ...credentials.tls, keepAlive: true, keepAliveInitialDelay: 30_000, timeout: 10_000 };
+    const common = { keepAliveTimeout: 30_000, connections: 64 };
+    if (credentials.proxyUrl !== undefined) {
+      return new ProxyAgent({ ...common, uri: credentials.proxyUrl, requestTls: credentials.tls });
+    }
+    const { env } = this.#options;
+    const httpProxy = env['http_proxy'] ?? env['HTTP_PROXY'] ?? '';
+    const httpsProxy = env['https_proxy'] ?? env['HTTPS_PROXY'] ?? '';
+    if (httpProxy === '' && httpsProxy === '') return new Agent({ ...common, connect });
+    return new EnvHttpProxyAgent({
+      ...common,
+      connect,
+      requestTls: credentials.tls,
+      httpProxy,
+      httpsProxy,
+      noProxy: env['no_proxy'] ?? env['NO_PROXY'] ?? '',
+    });
+  }
+
+  async #send(call: Call, stream: boolean, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+    if (this.#credentials === undefined) await this.renew();
+    const credentials = this.#credentials as Credentials;
+    const url = new URL(credentials.server + call.path);
+    for (const [name, value] of Object.entries(call.query ?? {})) if (value !== undefined) url.searchParams.set(name, String(value));
+    const headers: Record<string, string> = { ...credentials.headers, 'user-agent': this.#options.userAgent, accept: call.accept ?? 'application/json' };
+    if (!stream) headers['accept-encoding'] = 'gzip';
+    if (call.body !== undefined) headers['content-type'] = call.contentType ?? 'application/json';
+    if (call.method === 'GET') this.reads += 1;
+    else this.writes += 1;
+    const begun = this.#options.clock.now();
+    const say = (what: string): void => this.#options.log.debug(`kubernetes: ${call.method} ${url.pathname}${url.search} ${what} (${this.#options.clock.now() - begun} ms)`);
+    try {
+      const answer = await request(url, {
+        method: call.method,
+        headers,
+        signal,
+        headersTimeout: 60_000,
+        // A watch gets a bookmark about once a minute: two quiet minutes mean a dead connection.
+        bodyTimeout: stream ? 130_000 : 60_000,
+        ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+        ...(this.#dispatcher === undefined ? {} : { dispatcher: this.#dispatcher }),
+      });
+      this.#answered = true;
+      say(`→ ${answer.statusCode}`);
+      return answer;
+    } catch (error) {
+      say(`✗ ${(error as { code?: string }).code ?? String(error)}`);
+      throw error;
+    }
+  }
+
+  /** One exchange with renewal on 401; anything that is thrown is below HTTP. */
+  async #exchange(call: Call, stream: boolean, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+    const seen = this.#generation;
+    const answer = await this.#send(call, stream, signal);
+    if (answer.statusCode !== 401) return answer;
+    await answer.body.dump();
+    this.#options.log.debug('kubernetes: 401, credentials are read again');
+    await this.renew(seen === 0 ? this.#generation : seen);
+    return this.#send(call, stream, signal);
+  }
+
+  async #read(answer: Dispatcher.ResponseData): Promise<string> {
+    if (answer.headers['content-encoding'] !== 'gzip') return answer.body.text();
+    return (await unzip(Buffer.from(await answer.body.arrayBuffer()))).toString('utf8');
+  }
+
+  /** Sends until it is answered for good. Throws `ApiRefusal`, or `UserError` when the server cannot be reached in time. */
+  async call(call: Call, options: { readonly signal?: AbortSignal } = {}): Promise<Answer> {
+    const signal = options.signal === undefined ? this.#options.signal : AbortSignal.any([this.#options.signal, options.signal]);
+    const begun = this.#options.clock.now();
+    for (let attempt = 0; ; attempt++) {
+      let wait = Math.min(200 * 2 ** attempt, 5_000) * (0.75 + Math.random() / 2);
+      let failure: unknown;
+      try {
+        const answer = await this.#exchange(call, false, signal);
+        const text = await this.#read(answer);
+        const { statusCode: status } = answer;
+        if (status < 400 || call.expect?.includes(status) === true) return { status, text, warnings: list(answer.headers['warning']) };
+        const body = parse(text);
+        failure = refusal(status, body, call.asked, this.target);
+        if (!RETRIED.has(status) || (status === 500 && isUnknownField(text))) throw failure;
+        wait = retryAfter(answer.headers['retry-after']) ?? wait;
+      } catch (error) {
+        if (signal.aborted) throw new CancelledError();
+        if (error instanceof UserError) throw error;
+        failure = new UserError(unreachable(error, this.target), { cause: error });
+        if (!isTransient(error)) throw failure;
+      }
+      const budget = this.#answered ? (this.#options.retryFor ?? 60_000) : (this.#options.retryFirstFor ?? 8_000);
+      if (this.#options.clock.now() - begun + wait > budget) throw failure;
+      this.#options.log.debug(`kubernetes: trying again in ${Math.round(wait)} ms`);
+      await this.#options.clock.sleep(wait, signal);
+    }
+  }
+
+  /** Opens a stream; errors below HTTP are thrown as they are, the caller decides about another try. */
+  async open(call: Call, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+    return this.#exchange(call, true, AbortSignal.any([this.#options.signal, signal]));
+  }
+
+  async close(): Promise<void> {
+    await this.#dispatcher?.destroy();
+  }
+}
+
+/** JSON of an answer; a Status with the text as message when it is none. */
+export function parse(text: string): Record<string, unknown> & { message?: string; reason?: string } {
+  try {
+    return JSON.parse(text) as Record<string, unknown>;
+  } catch {
+    return { message: text.slice(0, 300) };
+  }
+}
