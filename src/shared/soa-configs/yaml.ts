@@ -1,0 +1,401 @@
+/**
+ * The one door to the YAML library. One parse gives values and positions: js-yaml scans the text into events, and this
+ * composes them as PaaSTA's reader (PyYAML's safe loader on libyaml, YAML 1.1) does: merge keys, last of duplicate keys
+ * wins, anchors defined once, aliases shared. Bombs are bounded by depth, aliases, merged keys and expanded size.
+ */
+import { EVENT_ID, SCALAR_STYLE, YAMLException, getScalarValue, parseEvents, type Event, type ScalarEvent } from 'js-yaml';
+import { problem, type Problem } from '../contract/errors.ts';
+import { Float, isMap, type Value, type ValueMap } from '../contract/values.ts';
+import type { Position } from './types.ts';
+import { BadScalar, SetValue, Timestamp, constructScalar, emptyMap, implicitTag, isTruthy, rememberKeys } from './yaml-values.ts';
+import { explainSyntax } from './yaml-messages.ts';
+import { checkCharacters, checkTabs, lineTable, place, type LineTable } from './yaml-text.ts';
+
+const CORE = 'tag:yaml.org,2002:';
+/** Bounds of a file; far above what configuration needs. */
+export const LIMITS = { characters: 1_048_576, depth: 100, aliases: 20_000, mergedKeys: 100_000, expandedNodes: 1_000_000 } as const;
+
+interface ScalarNode {
+  readonly kind: 'scalar';
+  tag: string;
+  readonly text: string;
+  readonly start: number;
+}
+interface SequenceNode {
+  readonly kind: 'sequence';
+  readonly tag: string;
+  readonly items: Node[];
+  readonly start: number;
+}
+interface MappingNode {
+  readonly kind: 'mapping';
+  readonly tag: string;
+  pairs: [Node, Node][];
+  readonly start: number;
+  flat: 'no' | 'now' | 'yes';
+}
+type Node = ScalarNode | SequenceNode | MappingNode;
+
+/** What is wrong, at an offset of the text. */
+class At extends Error {
+  readonly offset: number;
+  readonly hint: string | undefined;
+  readonly code: string;
+  constructor(offset: number, message: string, hint?: string, code = 'YAML_INVALID') {
+    super(message);
+    this.offset = offset;
+    this.hint = hint;
+    this.code = code;
+  }
+}
+
+/** A file that was read: its value and where everything in it stands. */
+export interface YamlDocument {
+  readonly file: string;
+  readonly text: string;
+  /** The document's value; `null` for an empty file. */
+  readonly value: Value;
+  /** The value as PaaSTA reads a file: an empty or false document is an empty mapping. */
+  readonly read: Value;
+  /** Place of the first alias that contains itself; the value then has a cycle and must not be walked. */
+  readonly recursive: Position | undefined;
+  /** Where the value at a path stands; the key when `which` is `key`. The nearest existing ancestor when the path does not exist. */
+  position(path?: readonly (string | number)[], which?: 'key' | 'value'): Position;
+  /** True when the path exists in the file (merge keys resolved). */
+  has(path: readonly (string | number)[]): boolean;
+  /** Text of the comment at the end of the line on which the key of the path stands (anchors and merge keys followed), or `undefined`. */
+  comment(path: readonly (string | number)[]): string | undefined;
+}
+
+export type YamlResult = { readonly document: YamlDocument; readonly problem?: undefined } | { readonly document?: undefined; readonly problem: Problem };
+
+/** Reads one YAML file. Never throws for its content: what is wrong comes back as a problem with file, line and column. */
+export function readYaml(text: string, file: string): YamlResult {
+  const source = text.startsWith('\uFEFF') ? text.slice(1) : text;
+  if (source.length > LIMITS.characters)
+    return { problem: problem('FILE_TOO_LARGE', `the file has ${source.length} characters; at most ${LIMITS.characters} are read`, { file, hint: 'configuration files are small: is this the right file?' }) };
+  const lines = lineTable(source);
+  try {
+    const reader = new Reader(source);
+    const node = reader.compose();
+    const value = node === undefined ? null : reader.construct(node);
+    return { document: documentOf(file, source, lines, node, value, reader.recursiveAt) };
+  } catch (error) {
+    if (error instanceof At) return { problem: { ...problem(error.code, error.message, { file, ...place(lines, error.offset) }), ...(error.hint === undefined ? {} : { hint: error.hint }) } };
+    if (error instanceof YAMLException) {
+      const offset = error.mark?.position ?? 0;
+      const said = explainSyntax(source, offset, error.reason, lines);
+      return { problem: problem('YAML_INVALID', said.message, { file, ...place(lines, said.offset), ...(said.hint === undefined ? {} : { hint: said.hint }) }) };
+    }
+    throw error;
+  }
+}
+
+function documentOf(file: string, text: string, lines: LineTable, root: Node | undefined, value: Value, recursiveAt: number | undefined): YamlDocument {
+  const find = (path: readonly (string | number)[]): { readonly key: number; readonly value: number; readonly found: boolean } => {
+    let node = root;
+    let key = root?.start ?? 0;
+    for (const part of path) {
+      let next: Node | undefined;
+      let nextKey: number | undefined;
+      if (node?.kind === 'mapping') {
+        for (const [k, v] of node.pairs) {
+          if (k.kind === 'scalar' && k.text === String(part)) {
+            next = v;
+            nextKey = k.start;
+          }
+        }
+      } else if (node?.kind === 'sequence' && typeof part === 'number') {
+        next = node.items[part];
+        nextKey = next?.start;
+      }
+      if (next === undefined) return { key, value: node?.start ?? key, found: false };
+      node = next;
+      key = nextKey as number;
+    }
+    return { key, value: node?.start ?? key, found: true };
+  };
+  return {
+    file,
+    text,
+    value,
+    read: isTruthy(value) ? value : emptyMap(),
+    recursive: recursiveAt === undefined ? undefined : { file, ...place(lines, recursiveAt) },
+    position(path = [], which = 'key') {
+      const found = find(path);
+      return { file, ...place(lines, which === 'key' || !found.found ? found.key : found.value) };
+    },
+    has: (path) => find(path).found,
+    comment(path) {
+      const found = find(path);
+      if (!found.found) return undefined;
+      const end = text.slice(found.key).search(/[\r\n]/);
+      const line = text.slice(found.key, end < 0 ? undefined : found.key + end);
+      const match = /(?:^|\s)#(.*)$/.exec(line);
+      return match?.[1];
+    },
+  };
+}
+
+class Reader {
+  private readonly source: string;
+  private readonly events: readonly Event[];
+  private index = 0;
+  private last = 0;
+  private anchors = new Map<string, Node>();
+  private handles = new Map<string, string>();
+  private aliases = 0;
+  private mergedKeys = 0;
+  private readonly values = new Map<Node, Value>();
+  private readonly building = new Set<Node>();
+  private readonly sizes = new Map<Node, number>();
+  private readonly incomplete = new Set<Node>();
+  recursiveAt: number | undefined;
+
+  constructor(source: string) {
+    this.source = source;
+    const bad = checkCharacters(source);
+    if (bad !== undefined) throw new At(bad.offset, bad.message, bad.hint, 'YAML_CHARACTER');
+    const scanned = checkTabs(source);
+    try {
+      this.events = parseEvents(scanned.text, { maxDepth: LIMITS.depth });
+    } catch (error) {
+      if (error instanceof YAMLException && /maxDepth/.test(error.reason))
+        throw new At(error.mark?.position ?? 0, `nested more than ${LIMITS.depth} levels deep`, 'flatten the structure', 'YAML_TOO_DEEP');
+      throw error;
+    }
+    if (scanned.badTab !== undefined)
+      throw new At(scanned.badTab, 'a tab character is used as indentation', 'indent with spaces: YAML does not allow tabs there');
+  }
+
+  compose(): Node | undefined {
+    let root: Node | undefined;
+    let documents = 0;
+    while (this.index < this.events.length) {
+      const event = this.events[this.index++] as Event;
+      if (event.type !== EVENT_ID.DOCUMENT) continue;
+      documents++;
+      this.handles = new Map();
+      for (const directive of event.directives) if (directive.kind === 'tag') this.handles.set(directive.handle, directive.prefix);
+      this.anchors = new Map();
+      const next = this.events[this.index];
+      const node = next === undefined || next.type === EVENT_ID.POP ? undefined : this.node();
+      if (documents === 1) root = node;
+      else throw new At(node?.start ?? this.last, 'the file holds more than one document', "remove the second '---'");
+      this.index++;
+    }
+    if (root !== undefined && this.size(root) > LIMITS.expandedNodes)
+      throw new At(root.start, `with its aliases expanded the file has more than ${LIMITS.expandedNodes} values`, 'this looks like an alias bomb: remove the nested aliases', 'YAML_BOMB');
+    return root;
+  }
+
+  private node(): Node {
+    const event = this.events[this.index++] as Event;
+    if (event.type === EVENT_ID.ALIAS) {
+      const name = this.source.slice(event.anchorStart, event.anchorEnd);
+      const at = event.anchorStart - 1;
+      this.last = event.anchorEnd;
+      if (++this.aliases > LIMITS.aliases) throw new At(at, `more than ${LIMITS.aliases} aliases`, 'this looks like an alias bomb', 'YAML_BOMB');
+      const found = this.anchors.get(name);
+      if (found === undefined)
+        throw new At(at, `alias '*${name}' has no anchor '&${name}' above it`, this.anchors.size === 0 ? `quote the text if it begins with '*'` : `anchors so far: ${[...this.anchors.keys()].map((k) => `&${k}`).join(', ')}`);
+      if (this.incomplete.has(found)) this.recursiveAt ??= at;
+      return found;
+    }
+    if (event.type === EVENT_ID.SCALAR) {
+      const start = this.startOf(event.valueStart < 0 ? -1 : this.valueStart(event), event);
+      const tag = this.tagOf(event);
+      const text = getScalarValue(this.source, event);
+      const plain = event.style === SCALAR_STYLE.PLAIN;
+      this.last = Math.max(event.valueEnd, event.tagEnd, event.anchorEnd, this.last);
+      const node: ScalarNode = { kind: 'scalar', tag: tag === undefined ? (plain ? implicitTag(text) : `${CORE}str`) : tag === '!' ? implicitTag(text) : tag, text, start };
+      this.anchor(event, node);
+      return node;
+    }
+    if (event.type === EVENT_ID.SEQUENCE) {
+      const node: SequenceNode = { kind: 'sequence', tag: this.collectionTag(event, 'seq'), items: [], start: this.startOf(event.start, event) };
+      this.last = Math.max(this.last, node.start);
+      this.anchor(event, node);
+      this.incomplete.add(node);
+      while ((this.events[this.index] as Event).type !== EVENT_ID.POP) node.items.push(this.node());
+      this.index++;
+      this.incomplete.delete(node);
+      return node;
+    }
+    if (event.type === EVENT_ID.MAPPING) {
+      const node: MappingNode = { kind: 'mapping', tag: this.collectionTag(event, 'map'), pairs: [], start: this.startOf(event.start, event), flat: 'no' };
+      this.last = Math.max(this.last, node.start);
+      this.anchor(event, node);
+      this.incomplete.add(node);
+      while ((this.events[this.index] as Event).type !== EVENT_ID.POP) node.pairs.push([this.node(), this.node()]);
+      this.index++;
+      this.incomplete.delete(node);
+      return node;
+    }
+    throw new Error(`unexpected YAML event ${event.type}`);
+  }
+
+  /** Quoted scalars are reported without their quote: the place for people is the quote. */
+  private valueStart(event: ScalarEvent): number {
+    return event.style === SCALAR_STYLE.SINGLE_QUOTED || event.style === SCALAR_STYLE.DOUBLE_QUOTED ? event.valueStart - 1 : event.valueStart;
+  }
+
+  private startOf(own: number, event: { readonly anchorStart: number; readonly tagStart: number }): number {
+    const starts = [own, event.anchorStart < 0 ? -1 : event.anchorStart - 1, event.tagStart].filter((n) => n >= 0);
+    return starts.length === 0 ? this.last : Math.min(...starts);
+  }
+
+  private anchor(event: { readonly anchorStart: number; readonly anchorEnd: number }, node: Node): void {
+    if (event.anchorStart < 0) return;
+    const name = this.source.slice(event.anchorStart, event.anchorEnd);
+    if (this.anchors.has(name)) throw new At(event.anchorStart - 1, `anchor '&${name}' is defined twice`, 'give the second one another name');
+    this.anchors.set(name, node);
+  }
+
+  private tagOf(event: { readonly tagStart: number; readonly tagEnd: number }): string | undefined {
+    if (event.tagStart < 0) return undefined;
+    const raw = this.source.slice(event.tagStart, event.tagEnd);
+    if (raw.startsWith('!<')) return raw.slice(2, -1);
+    if (raw === '!') return '!';
+    const match = /^(!(?:[-\w]*!)?)(.*)$/s.exec(raw);
+    const handle = match?.[1] ?? '!';
+    const prefix = this.handles.get(handle) ?? (handle === '!!' ? CORE : handle);
+    return `${prefix}${match?.[2] ?? ''}`;
+  }
+
+  private collectionTag(event: { readonly tagStart: number; readonly tagEnd: number }, fallback: 'seq' | 'map'): string {
+    const tag = this.tagOf(event);
+    return tag === undefined || tag === '!' ? `${CORE}${fallback}` : tag;
+  }
+
+  /** Values that the node has when every alias is written out. */
+  private size(node: Node): number {
+    const known = this.sizes.get(node);
+    if (known !== undefined) return known;
+    if (node.kind === 'scalar') return 1;
+    this.sizes.set(node, 1);
+    let total = 1;
+    if (node.kind === 'sequence') for (const item of node.items) total += this.size(item);
+    else for (const [k, v] of node.pairs) total += this.size(k) + this.size(v);
+    this.sizes.set(node, total);
+    return total;
+  }
+
+  construct(node: Node): Value {
+    if (this.values.has(node)) return this.values.get(node) as Value;
+    const name = node.tag.startsWith(CORE) ? node.tag.slice(CORE.length) : undefined;
+    if (node.kind === 'scalar') {
+      if (name !== undefined && ['seq', 'map', 'set', 'omap', 'pairs'].includes(name)) throw new At(node.start, `tag '!!${name}' needs a collection, not '${node.text}'`);
+      try {
+        const value = constructScalar(node.tag, node.text);
+        this.values.set(node, value);
+        return value;
+      } catch (error) {
+        if (error instanceof BadScalar) throw new At(node.start, error.message, node.text === '' ? undefined : 'quote it when you mean the text');
+        throw error;
+      }
+    }
+    if (this.building.has(node)) throw new At(node.start, 'a key contains itself');
+    if (node.kind === 'sequence') return this.constructSequence(node, name);
+    if (name === 'map') {
+      const map = emptyMap();
+      this.values.set(node, map);
+      this.fill(node, map);
+      return map;
+    }
+    if (name === 'set') {
+      const set = new SetValue();
+      this.values.set(node, set);
+      const map = emptyMap();
+      for (const [, key] of this.fill(node, map)) set.push(key);
+      return set;
+    }
+    throw new At(node.start, name === undefined || !['seq', 'omap', 'pairs', 'str', 'int', 'float', 'bool', 'null', 'timestamp', 'binary'].includes(name) ? `unknown tag '${node.tag.replace(CORE, '!!')}'` : `tag '!!${name}' does not fit a mapping`);
+  }
+
+  private constructSequence(node: SequenceNode, name: string | undefined): Value {
+    if (name === 'seq') {
+      const list: Value[] = [];
+      this.values.set(node, list);
+      for (const item of node.items) list.push(this.construct(item));
+      return list;
+    }
+    if (name === 'omap' || name === 'pairs') {
+      const list: Value[] = [];
+      this.values.set(node, list);
+      for (const item of node.items) {
+        if (item.kind !== 'mapping' || item.pairs.length !== 1) throw new At(item.start, `tag '!!${name}' needs a list of mappings with one key each`);
+        const [key, value] = item.pairs[0] as [Node, Node];
+        list.push([this.construct(key), this.construct(value)]);
+      }
+      return list;
+    }
+    throw new At(node.start, name === undefined || !['map', 'set', 'str', 'int', 'float', 'bool', 'null', 'timestamp', 'binary'].includes(name) ? `unknown tag '${node.tag.replace(CORE, '!!')}'` : `tag '!!${name}' does not fit a list`);
+  }
+
+  /** Fills a mapping; returns property names with the keys as they are, in order of first sight. */
+  private fill(node: MappingNode, map: Record<string, Value>): readonly (readonly [string, Value])[] {
+    this.flatten(node);
+    const names = new Map<string, string>();
+    const keys: (readonly [string, Value])[] = [];
+    let odd = false;
+    for (const [keyNode, valueNode] of node.pairs) {
+      if (keyNode.kind !== 'scalar') throw new At(keyNode.start, 'a list or mapping cannot be a key', 'quote it when you mean the text');
+      const key = this.construct(keyNode);
+      const identity = identityOf(key);
+      let property = names.get(identity);
+      if (property === undefined) {
+        property = typeof key === 'string' ? key : keyNode.text;
+        while (property in map) property += ' ';
+        if (typeof key !== 'string' || /^\d+$/.test(key)) odd = true;
+        names.set(identity, property);
+        keys.push([property, key]);
+        map[property] = null;
+      }
+      map[property] = this.construct(valueNode);
+    }
+    if (odd) rememberKeys(map, keys);
+    return keys;
+  }
+
+  /** Merge keys (`<<`) are replaced by the pairs that they name, before the own ones: own keys win, of a list the first. */
+  private flatten(node: MappingNode): void {
+    if (node.flat !== 'no') return;
+    node.flat = 'now';
+    const merged: [Node, Node][] = [];
+    const own: [Node, Node][] = [];
+    const take = (source: Node, at: number): [Node, Node][] => {
+      if (source.kind !== 'mapping') throw new At(at, `'<<' needs a mapping or a list of mappings, not ${source.kind === 'scalar' ? (source.text === '' ? 'nothing' : `'${source.text}'`) : 'a list'}`, "write '<<: *anchor' with an anchor that names a mapping");
+      if (source.flat === 'now') throw new At(at, 'a mapping merges itself', "remove the '<<'");
+      this.flatten(source);
+      this.mergedKeys += source.pairs.length;
+      if (this.mergedKeys > LIMITS.mergedKeys) throw new At(at, `merge keys bring in more than ${LIMITS.mergedKeys} keys`, 'this looks like an alias bomb', 'YAML_BOMB');
+      return source.pairs;
+    };
+    for (const pair of node.pairs) {
+      const [key, value] = pair;
+      if (key.kind === 'scalar' && key.tag === `${CORE}merge`) {
+        if (value.kind === 'sequence') for (const part of value.items.map((item) => take(item, item.start)).reverse()) merged.push(...part);
+        else merged.push(...take(value, key.start));
+        continue;
+      }
+      if (key.kind === 'scalar' && key.tag === `${CORE}value`) key.tag = `${CORE}str`;
+      own.push(pair);
+    }
+    node.pairs = merged.length === 0 ? own : [...merged, ...own];
+    node.flat = 'yes';
+  }
+}
+
+/** Two keys are one for Python when they are equal: `1`, `1.0` and `true` are the same key. */
+function identityOf(key: Value): string {
+  if (typeof key === 'string') return `s${key}`;
+  if (key === null) return 'null';
+  if (typeof key === 'boolean') return `n${key ? 1 : 0}`;
+  if (typeof key === 'number') return `n${key}`;
+  if (typeof key === 'bigint') return `n${key}`;
+  if (key instanceof Float) return `n${key.value}`;
+  if (key instanceof Timestamp) return `t${key.text}`;
+  if (key instanceof Uint8Array) return `b${[...key].join(',')}`;
+  return isMap(key as ValueMap) ? 'map' : 'other';
+}
