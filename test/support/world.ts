@@ -1,0 +1,116 @@
+/**
+ * The whole surroundings of a service, real parts only (but GitHub itself, which is the double): a docker engine, a
+ * registry with a password, git over HTTP, a Kubernetes, the example's repositories and system configuration.
+ */
+import { execFile } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { startGitHub, type DoubleRepository, type GitHubDouble } from '../testbed/github/index.ts';
+import { ensureDocker, startCluster, startRegistry, type Cluster, type Docker, type Registry } from '../testbed/index.ts';
+import { runBundle, type BundleOptions, type BundleRun } from './runner.ts';
+
+const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const exec = promisify(execFile);
+
+/** Files below a directory as path → text. */
+export function filesOf(directory: string, below = ''): Record<string, string> {
+  const files: Record<string, string> = {};
+  for (const name of readdirSync(join(directory, below))) {
+    const path = below === '' ? name : `${below}/${name}`;
+    if (statSync(join(directory, path)).isDirectory()) Object.assign(files, filesOf(directory, path));
+    else files[path] = readFileSync(join(directory, path), 'utf8');
+  }
+  return files;
+}
+
+export interface World {
+  readonly github: GitHubDouble;
+  readonly repository: DoubleRepository;
+  /** Token of the job, with the permissions that our workflow asks for. */
+  readonly token: string;
+  readonly registry: Registry;
+  readonly docker: Docker;
+  readonly cluster: Cluster;
+  readonly soaDir: string;
+  readonly systemConfigDir: string;
+  /** Working copy of the service. */
+  readonly checkout: string;
+  /** Environment of the machine on which jobs run: docker, Go, the registry's credential. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Writes files into the working copy, commits and pushes them; the commit. */
+  commit(files: Readonly<Record<string, string>>, message: string): Promise<string>;
+  /** One of our actions, as a job on `main` would run it. */
+  action(name: string, inputs: Readonly<Record<string, string>>, options?: BundleOptions): Promise<BundleRun>;
+  kubectl(...argv: string[]): Promise<string>;
+  stop(): Promise<void>;
+}
+
+export async function startWorld(options: { name: string; size: 'control-plane' | 'full'; log: (line: string) => void; keep?: boolean }): Promise<World> {
+  const { name, log } = options;
+  const directory = mkdtempSync(join(tmpdir(), 'paasta-world-'));
+  const docker = await ensureDocker({ name, log });
+  const registry = await startRegistry({ name, log });
+  const cluster = await startCluster({ name, size: options.size, log, registry, ...(options.size === 'control-plane' ? { fakeNodes: 1 } : {}) });
+  const github = await startGitHub({ root: join(directory, 'git') });
+  const repository = await github.createRepository('acme', 'hello', { files: filesOf(join(ROOT, 'examples', 'hello')) });
+  const token = github.addToken({ permissions: { contents: 'write', deployments: 'write', metadata: 'read' } });
+
+  const soaDir = join(directory, 'soa-configs');
+  const systemConfigDir = join(directory, 'system-config');
+  const checkout = join(directory, 'hello');
+  cpSync(join(ROOT, 'examples', 'soa-configs'), soaDir, { recursive: true });
+  mkdirSync(systemConfigDir);
+  const system = JSON.parse(readFileSync(join(ROOT, 'examples', 'system-config', 'paasta.json'), 'utf8')) as Record<string, unknown>;
+  const context = cluster.context;
+  writeFileSync(join(systemConfigDir, 'paasta.json'), JSON.stringify({ ...system, docker_registry: `${registry.host}/team`, kube_clusters: { dev: { context }, prod: { context } } }));
+  const git = async (...argv: string[]): Promise<string> => (await exec('git', ['-C', checkout, ...argv])).stdout.trim();
+  await exec('git', ['clone', '--quiet', repository.cloneUrl, checkout]);
+  await git('config', 'user.name', 'Ada');
+  await git('config', 'user.email', 'ada@example.com');
+  await git('remote', 'set-url', '--push', 'origin', repository.bareDir);
+
+  const env = { ...docker.env, DOCKER_CONFIG: registry.dockerConfigDir };
+  return {
+    github, repository, token, registry, docker, cluster, soaDir, systemConfigDir, checkout, env,
+    async commit(files, message) {
+      for (const [path, text] of Object.entries(files)) writeFileSync(join(checkout, path), text);
+      await git('add', '--all');
+      await git('commit', '--quiet', '--message', message);
+      await git('push', '--quiet', 'origin', 'HEAD:main');
+      return git('rev-parse', 'HEAD');
+    },
+    async action(action, inputs, more = {}) {
+      const sha = await git('rev-parse', 'HEAD');
+      return runBundle(action, {
+        cwd: checkout,
+        ...more,
+        inputs: { 'soa-dir': soaDir, 'system-config-dir': systemConfigDir, ...inputs },
+        env: {
+          ...env,
+          GITHUB_REPOSITORY: 'acme/hello',
+          GITHUB_REPOSITORY_OWNER: 'acme',
+          GITHUB_SHA: sha,
+          GITHUB_REF: 'refs/heads/main',
+          GITHUB_EVENT_NAME: 'push',
+          GITHUB_ACTOR: 'ada',
+          GITHUB_RUN_ID: '1',
+          GITHUB_SERVER_URL: github.url,
+          GITHUB_API_URL: github.apiUrl,
+          ...more.env,
+        },
+      });
+    },
+    kubectl: async (...argv) => (await exec(cluster.kubectlPath, ['--kubeconfig', cluster.kubeconfigPath, ...argv], { maxBuffer: 64 * 1024 * 1024 })).stdout,
+    async stop() {
+      await github.stop();
+      if (options.keep !== true) {
+        await cluster.stop();
+        await registry.stop();
+      }
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
