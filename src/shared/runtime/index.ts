@@ -1,0 +1,6 @@
+/** What a stage needs of the job or the terminal that it runs in. */
+export { createActionRuntime, type OwnedRuntime } from './action-runtime.ts';
+export { currentCommit, currentService, originUrl, requireService, uncommittedFiles } from './checkout.ts';
+export { systemClock } from './clock.ts';
+export * from './inputs.ts';
+export { CANCELLED, conclude, problemsSummary, runAction, runMain } from './run-action.ts';

@@ -1,0 +1,104 @@
+/** The one place that starts a stage, catches what it throws and decides about the exit code. */
+import { CancelledError, messageOf, UserError, type Problem } from '../contract/errors.ts';
+import type { Runtime } from '../contract/ports.ts';
+import { createActionRuntime, type OwnedRuntime } from './action-runtime.ts';
+
+/** What shells and PaaSTA say for "ended by Ctrl-C". */
+export const CANCELLED = 130;
+/** Milliseconds that a finished run may keep the process alive, before it is ended: a socket left open must not burn a job's minutes. */
+const BACKSTOP = 3_000;
+
+/**
+ * Runs a stage as a step of a job: `await runAction('paasta-itest', (runtime) => main(runtime, wire(runtime)))`.
+ * Sets the exit code and never throws.
+ */
+export async function runAction(name: string, main: (runtime: Runtime) => Promise<void>): Promise<void> {
+  await conclude(createActionRuntime(name), main);
+}
+
+/** Runs a stage in a runtime, closes the runtime and makes the process end with the right code. */
+export async function conclude({ runtime, close }: OwnedRuntime, main: (runtime: Runtime) => Promise<void>): Promise<void> {
+  let done = false;
+  const stray = (error: unknown): void => {
+    void report(runtime, error).then((code) => process.exit(code));
+  };
+  const early = (): void => {
+    if (done) return;
+    // Nothing is left to wait for, but the stage has not ended: a promise that nobody will ever settle.
+    runtime.log.problem({ severity: 'error', code: 'ENDED_EARLY', message: `${runtime.name} stopped before it was done`, hint: whereToReport(runtime) });
+    process.exitCode = 1;
+  };
+  process.on('uncaughtException', stray);
+  process.on('unhandledRejection', stray);
+  process.once('exit', early);
+  const code = await runMain(runtime, main);
+  done = true;
+  process.off('uncaughtException', stray);
+  process.off('unhandledRejection', stray);
+  close();
+  process.exitCode = code;
+  // Unreferenced: does not itself keep the process alive.
+  setTimeout(() => process.exit(code), BACKSTOP).unref();
+}
+
+/** Runs a stage and says how it ended. Returns the exit code; never throws. */
+export async function runMain(runtime: Runtime, main: (runtime: Runtime) => Promise<void>): Promise<number> {
+  try {
+    await main(runtime);
+    return 0;
+  } catch (error) {
+    return await report(runtime, error);
+  }
+}
+
+async function report(runtime: Runtime, error: unknown): Promise<number> {
+  try {
+    if (isCancellation(runtime, error)) {
+      runtime.log.problem({ severity: 'error', code: 'CANCELLED', message: `${runtime.name} was cancelled` });
+      return CANCELLED;
+    }
+    if (error instanceof UserError) {
+      for (const found of error.problems) runtime.log.problem(found);
+      await runtime.addSummary(problemsSummary(runtime.name, error.problems));
+      return runtime.signal.aborted ? CANCELLED : error.exitCode;
+    }
+    runtime.log.problem({ severity: 'error', code: 'INTERNAL_ERROR', message: `${runtime.name} failed in a way that is not your fault: ${messageOf(error)}`, hint: whereToReport(runtime) });
+    runtime.log.info(stackOf(error));
+    await runtime.addSummary(`### ${runtime.name}: internal error\n\n${cell(messageOf(error))}\n\n${whereToReport(runtime)}\n`);
+  } catch (second) {
+    runtime.log.info(`${stackOf(error)}\n${stackOf(second)}`);
+  }
+  return runtime.signal.aborted ? CANCELLED : 1;
+}
+
+function isCancellation(runtime: Runtime, error: unknown): boolean {
+  return error instanceof CancelledError || (runtime.signal.aborted && error instanceof Error && error.name === 'AbortError');
+}
+
+function whereToReport({ env }: Runtime): string {
+  const repository = env['GITHUB_ACTION_REPOSITORY'];
+  if (repository === undefined || repository === '') return 'please report it with the lines below at the issue tracker of paasta-actions';
+  return `please report it with the lines below at ${env['GITHUB_SERVER_URL'] ?? 'https://github.com'}/${repository}/issues`;
+}
+
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const own = error.stack ?? `${error.name}: ${error.message}`;
+  return error.cause === undefined ? own : `${own}\ncaused by: ${stackOf(error.cause)}`;
+}
+
+/** Job summary of a failure: one row for each problem. */
+export function problemsSummary(name: string, problems: readonly Problem[]): string {
+  const rows = problems.map((p) => `| ${p.severity} | ${cell(placeOf(p))} | ${cell(p.message)} | ${cell(p.hint ?? '')} | \`${p.code}\` |`);
+  return [`### ${name} failed`, '', '| | where | what | next step | code |', '| --- | --- | --- | --- | --- |', ...rows, ''].join('\n');
+}
+
+function placeOf(p: Problem): string {
+  if (p.file !== undefined) return `${p.file}${p.line === undefined ? '' : `:${p.line}`}`;
+  return p.input === undefined ? '' : `input ${p.input}`;
+}
+
+/** Text inside a table: foreign text must neither end the cell nor become markup. */
+function cell(text: string): string {
+  return text.replace(/[&<>]/g, (c) => (c === '&' ? '&amp;' : c === '<' ? '&lt;' : '&gt;')).replace(/[\\`*_[\]|]/g, '\\$&').replace(/\r?\n/g, '<br>');
+}
