@@ -1,6 +1,7 @@
 /** Shapes that the reader of soa-configs hands to the rooms above it. */
 import type { Problem } from '../contract/errors.ts';
 import type { Value, ValueMap } from '../contract/values.ts';
+import type { Pipeline } from './pipeline.ts';
 
 /** A place in a file; line and column from 1. */
 export interface Position {
@@ -64,6 +65,24 @@ export interface ServiceConfig {
   /** Everything that is wrong, instances that could not be read included. */
   readonly problems: readonly Problem[];
   mesh(registration: string): MeshNamespace;
+  /** Clusters of the system configuration for which the service has a file of any instance type, sorted. */
+  readonly clusters: readonly string[];
+  /** Every instance that the files name (templates left out), also those that could not be loaded; order as `instances`. */
+  readonly declared: readonly DeclaredInstance[];
+  /** service.yaml over the contents of its companions: the defaults of every instance (`paasta-runtime.md` §1.3). */
+  readonly general: ValueMap;
+  /** deploy.yaml, read. Empty without one. */
+  readonly pipeline: Pipeline;
+  /** A file could not be read, so that instances may be missing: nothing of the service may be cleaned up. */
+  readonly incomplete: boolean;
+}
+
+/** The name of an instance as a file gives it. */
+export interface DeclaredInstance {
+  readonly type: InstanceType;
+  readonly cluster: string;
+  readonly instance: string;
+  readonly position: Position;
 }
 
 /** soa-configs as a whole. */
@@ -77,6 +96,10 @@ export interface SoaConfigs {
   readonly commit: string;
   /** Services listed in authenticating.yaml. */
   readonly authenticating: readonly string[];
+  /** Names of the secrets that have a file: of a service (`<service>/secrets/*.json`), or shared by all (`_shared/secrets/*.json`). */
+  secrets(service: string | '_shared'): readonly string[];
+  /** What is wrong with the tree itself (authenticating.yaml, .metadata.json, unreadable root). */
+  readonly problems: readonly Problem[];
 }
 
 export type { Value, ValueMap };

@@ -1,0 +1,11 @@
+/** soa-configs and system configuration: files in, typed services and settings out. Pure: file text comes in through a `TreeReader`. */
+export type * from './types.ts';
+export type * from './settings-types.ts';
+export type { Pipeline, PipelineStage, PipelineStep, StepKind } from './pipeline.ts';
+export { gitUrlOf, loadSoaConfigs } from './soa-configs.ts';
+export { loadSystemConfig, systemConfigOf } from './system-config.ts';
+export { readPipeline, stepKind, BUILD_STEPS } from './pipeline.ts';
+export { deepMerge } from './merge.ts';
+export { readYaml } from './yaml.ts';
+export { readJson } from './json.ts';
+export { pythonText, floatText, entriesOf, keysOf, isTruthy } from './yaml-values.ts';
