@@ -1,4 +1,4 @@
-import { problem, UserError } from '../contract/errors.ts';
+import { problem, UserError, type Problem } from '../contract/errors.ts';
 
 /** An image reference taken apart. */
 export interface Reference {
@@ -49,6 +49,14 @@ export function parseReference(text: string): Reference {
   const bad = parts.find((part) => !PATH_PART.test(part));
   if (parts.length === 0 || bad !== undefined) throw refuse(`'${bad ?? ''}' cannot be part of a repository name`);
   return { host, repository: parts.join('/'), target: digest ?? tag ?? 'latest', tag: digest === undefined ? (tag ?? 'latest') : tag, digest };
+}
+
+/** What is wrong with `host[:port][/path]` as the address of a registry; `undefined` when nothing is. */
+export function registryProblem(value: string, input = 'registry'): Problem | undefined {
+  const [host = '', ...path] = value.replace(/\/$/, '').split('/');
+  if (HOST.test(host) && path.every((part) => PATH_PART.test(part))) return undefined;
+  const shown = value.replace(/[\u0000-\u001f\u007f-\u009f]/g, '?').slice(0, 100);
+  return problem('BAD_REGISTRY', `${input}: '${shown}' is not the address of a registry`, { input, hint: 'write host[:port][/path], such as ghcr.io/acme, without https:// and in lower case' });
 }
 
 /** Host that answers the registry API: Docker Hub's is not the one in its references. */

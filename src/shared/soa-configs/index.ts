@@ -9,3 +9,4 @@ export { deepMerge } from './merge.ts';
 export { readYaml } from './yaml.ts';
 export { readJson } from './json.ts';
 export { pythonText, floatText, entriesOf, keysOf, isTruthy } from './yaml-values.ts';
+export { registryAddress } from './registry-address.ts';
