@@ -1,0 +1,79 @@
+/** Counting what was asked of the API server, from its own audit log: the proof of "0 writes" and "at most 10 requests". */
+import fs from 'node:fs';
+import { TestbedError } from './say.ts';
+
+/** One line of the audit log, as far as it is read here. */
+export interface AuditEvent {
+  readonly auditID: string;
+  readonly stage: string;
+  readonly verb: string;
+  readonly requestURI: string;
+  readonly userAgent?: string;
+  readonly user?: { readonly username?: string };
+  readonly objectRef?: { readonly resource?: string; readonly namespace?: string; readonly name?: string; readonly subresource?: string };
+  readonly responseStatus?: { readonly code?: number };
+}
+
+export interface AuditCounts {
+  readonly total: number;
+  readonly reads: number;
+  readonly writes: number;
+  readonly byVerb: Readonly<Record<string, number>>;
+  /** One line per write, to say which one was not expected: `patch /apis/apps/v1/…`. */
+  readonly written: readonly string[];
+}
+
+/** Whose requests count: a part of the user agent (or a pattern), the user's name, a path of the request. All that are given must match. */
+export interface AuditFilter {
+  readonly userAgent?: string | RegExp;
+  readonly user?: string;
+  readonly uri?: RegExp;
+}
+
+const READS = new Set(['get', 'list', 'watch']);
+
+/** Reads whole lines only: the API server may be writing the last one. */
+export function parseAudit(text: string): AuditEvent[] {
+  return text.slice(0, text.lastIndexOf('\n') + 1).split('\n').filter((l) => l !== '').map((l) => JSON.parse(l) as AuditEvent);
+}
+
+/** Counts requests, not stages: a watch has two entries and is one request. */
+export function countRequests(events: readonly AuditEvent[], filter: AuditFilter = {}): AuditCounts {
+  const seen = new Set<string>(), byVerb: Record<string, number> = {}, written: string[] = [];
+  for (const event of events) {
+    const agent = event.userAgent ?? '';
+    if (typeof filter.userAgent === 'string' && !agent.includes(filter.userAgent)) continue;
+    if (filter.userAgent instanceof RegExp && !filter.userAgent.test(agent)) continue;
+    if (filter.uri?.test(event.requestURI) === false) continue;
+    if (filter.user !== undefined && event.user?.username !== filter.user) continue;
+    if (seen.has(event.auditID)) continue;
+    seen.add(event.auditID);
+    byVerb[event.verb] = (byVerb[event.verb] ?? 0) + 1;
+    if (!READS.has(event.verb)) written.push(`${event.verb} ${event.requestURI}`);
+  }
+  return { total: seen.size, reads: seen.size - written.length, writes: written.length, byVerb, written };
+}
+
+/** Where the log ends now: give it to `auditCounts` to count only what comes later. */
+export function auditOffset(auditLogPath: string): number {
+  return fs.existsSync(auditLogPath) ? fs.statSync(auditLogPath).size : 0;
+}
+
+/** The log is written just after the answer goes out: an answered request is in it this much later. */
+const SETTLE_MS = 100;
+
+/** The events since an offset, those of requests answered before the call included. Blocks for 0.1 s. */
+export function auditEvents(auditLogPath: string, sinceOffset = 0): AuditEvent[] {
+  if (auditLogPath === '') throw new TestbedError('this cluster has no audit log that the testbed can read', 'use the testbed\'s own cluster for tests that count requests');
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, SETTLE_MS);
+  const size = auditOffset(auditLogPath), from = Math.min(sinceOffset, size), buffer = Buffer.alloc(size - from);
+  const file = fs.openSync(auditLogPath, 'r');
+  try { fs.readSync(file, buffer, 0, buffer.length, from); } finally { fs.closeSync(file); }
+  return parseAudit(buffer.toString());
+}
+
+/** Requests since an offset, by verb; `who` as a text or pattern is about the user agent. */
+export function auditCounts(auditLogPath: string, sinceOffset = 0, who: string | RegExp | AuditFilter = {}): AuditCounts {
+  const filter = typeof who === 'string' || who instanceof RegExp ? { userAgent: who } : who;
+  return countRequests(auditEvents(auditLogPath, sinceOffset), filter);
+}

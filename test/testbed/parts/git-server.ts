@@ -1,0 +1,39 @@
+/** The GitHub double (git over HTTP included) as a background process, for looking around by hand. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { freePorts, portOpen } from './ports.ts';
+import { checkName, partState, SOURCES, tidyState } from './places.ts';
+import { launch, recorded, stop, waitFor } from './processes.ts';
+import { ensure } from './programs.ts';
+import { step } from './say.ts';
+import type { Log } from './say.ts';
+
+const gitDir = (name: string): string => partState(checkName(name), 'git');
+
+/** Starts or reuses it; answers the line to print. */
+export async function upGit(name: string, log: Log): Promise<string> {
+  const dir = gitDir(name), port = path.join(dir, 'port'), hint = (): string => `git over HTTP and the GitHub double: http://127.0.0.1:${fs.readFileSync(port, 'utf8')} (repositories in ${dir}/repositories)`;
+  if (recorded(dir, 'git') !== undefined && (await portOpen(Number(fs.readFileSync(port, 'utf8'))))) {
+    log(`git server '${name}' is up already: reusing it`);
+    return hint();
+  }
+  await ensure('git', log);
+  await step(log, `starting git over HTTP '${name}'`, 'the service\'s repository; usually 1 s', async () => {
+    const [free = 0] = await freePorts(1);
+    fs.mkdirSync(path.join(dir, 'repositories'), { recursive: true });
+    await launch(dir, 'git', { argv: [process.execPath, path.join(SOURCES, 'github', 'cli.ts'), '--port', String(free), '--root', path.join(dir, 'repositories')] });
+    await waitFor(dir, 'git', 'the git server', 30_000, () => portOpen(free));
+    fs.writeFileSync(port, String(free));
+  });
+  return hint();
+}
+
+export async function downGit(name: string, log: Log): Promise<boolean> {
+  const dir = gitDir(name);
+  if (!fs.existsSync(dir)) return false;
+  await stop(dir, 'git');
+  fs.rmSync(dir, { recursive: true, force: true });
+  tidyState(name);
+  log(`git server '${name}' is down`);
+  return true;
+}
