@@ -6,6 +6,7 @@ export * from './digests.ts';
 export * from './durations.ts';
 export * from './errors.ts';
 export * from './image.ts';
+export * from './markdown.ts';
 export * from './merge.ts';
 export * from './names.ts';
 export * from './near.ts';

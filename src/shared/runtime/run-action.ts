@@ -1,5 +1,6 @@
 /** The one place that starts a stage, catches what it throws and decides about the exit code. */
 import { CancelledError, messageOf, UserError, type Problem } from '../contract/errors.ts';
+import { cell, table } from '../contract/markdown.ts';
 import type { Runtime } from '../contract/ports.ts';
 import { createActionRuntime, type OwnedRuntime } from './action-runtime.ts';
 
@@ -89,16 +90,11 @@ function stackOf(error: unknown): string {
 
 /** Job summary of a failure: one row for each problem. */
 export function problemsSummary(name: string, problems: readonly Problem[]): string {
-  const rows = problems.map((p) => `| ${p.severity} | ${cell(placeOf(p))} | ${cell(p.message)} | ${cell(p.hint ?? '')} | \`${p.code}\` |`);
-  return [`### ${name} failed`, '', '| | where | what | next step | code |', '| --- | --- | --- | --- | --- |', ...rows, ''].join('\n');
+  const rows = problems.map((p) => [p.severity, cell(placeOf(p)), cell(p.message), cell(p.hint ?? ''), `\`${p.code}\``]);
+  return `### ${name} failed\n\n${table(['', 'where', 'what', 'next step', 'code'], rows)}\n`;
 }
 
 function placeOf(p: Problem): string {
   if (p.file !== undefined) return `${p.file}${p.line === undefined ? '' : `:${p.line}`}`;
   return p.input === undefined ? '' : `input ${p.input}`;
-}
-
-/** Text inside a table: foreign text must neither end the cell nor become markup. */
-function cell(text: string): string {
-  return text.replace(/[&<>]/g, (c) => (c === '&' ? '&amp;' : c === '<' ? '&lt;' : '&gt;')).replace(/[\\`*_[\]|]/g, '\\$&').replace(/\r?\n/g, '<br>');
 }
