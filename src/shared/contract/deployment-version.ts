@@ -17,3 +17,9 @@ export function sameVersion(a: DeploymentVersion | undefined, b: DeploymentVersi
 export function shortVersion(v: DeploymentVersion): string {
   return v.imageVersion === null ? v.sha.slice(0, 8) : `${v.sha.slice(0, 8)}-${v.imageVersion}`;
 }
+
+/** PaaSTA's three spellings of a version: for messages, short, and JSON as Python writes it. */
+export function deploymentVersionForms(v: DeploymentVersion): { readonly text: string; readonly short: string; readonly json: string } {
+  const form = (sha: string): string => (v.imageVersion === null ? sha : `DeploymentVersion(sha=${sha}, image_version=${v.imageVersion})`);
+  return { text: form(v.sha), short: form(v.sha.slice(0, 8)), json: `{"sha": ${JSON.stringify(v.sha)}, "image_version": ${JSON.stringify(v.imageVersion)}}` };
+}

@@ -1,5 +1,6 @@
 /** What judging says about one instance, from the objects that the cluster shows. */
 import type { DeploymentVersion } from '../contract/deployment-version.ts';
+import type { LabelPrefixes } from '../contract/names.ts';
 import type { Event, KubeObject, Pod, ReplicaSet } from '../objects/types.ts';
 
 /** One stable code per cause; summaries, alerts and tests match on it. */
@@ -29,6 +30,16 @@ export interface Expectation {
   readonly mainContainer: string;
   /** Milliseconds since the epoch at which this run began to wait: older conditions and events say nothing about it. */
   readonly since: number;
+  /** `metadata.generation` that our apply returned: an older workload in the evidence is a stale answer. */
+  readonly generation?: number;
+  /** Replicas are the autoscaler's: `spec.replicas` of the live workload counts instead of `replicas`. */
+  readonly autoscaled?: boolean;
+  /** Digests of the members when `imageDigest` is that of an index: pods report the member that they run. */
+  readonly memberDigests?: readonly string[];
+  /** Share of the new pods (0..1) that may be doomed before the whole instance is; at least one always may. Default 0.1. */
+  readonly doomedShare?: number;
+  /** Prefix of the version labels when it is not PaaSTA's. */
+  readonly labelPrefixes?: LabelPrefixes;
 }
 
 /** Everything that is known about one instance at one moment. */
@@ -58,9 +69,12 @@ export interface Diagnosis {
   readonly inCommit: boolean;
 }
 
+/**
+ * `waitingFor` is for people. `freeing`: old pods are on their way out, so refusals for want of room may pass.
+ */
 export type Verdict =
   | { readonly state: 'proven'; readonly ready: number; readonly wanted: number; readonly unprovenImage?: string }
-  | { readonly state: 'progressing'; readonly ready: number; readonly wanted: number; readonly waitingFor: string }
+  | { readonly state: 'progressing'; readonly ready: number; readonly wanted: number; readonly waitingFor: string; readonly freeing?: boolean }
   /** Doomed now; becomes a failure when it persists (two sightings, percentage budget). */
   | { readonly state: 'doomed'; readonly ready: number; readonly wanted: number; readonly diagnosis: Diagnosis }
   | { readonly state: 'failed'; readonly ready: number; readonly wanted: number; readonly diagnosis: Diagnosis }

@@ -1,0 +1,5 @@
+/** Judging whether an instance runs what it should, and why not. Pure: objects in, verdict out. */
+export { judge } from './judge.ts';
+export { NO_HISTORY, settle, type History, type Settled } from './settle.ts';
+export { plainText } from './text.ts';
+export type * from './types.ts';
