@@ -1,6 +1,7 @@
-import { commit, duration, flag, imageVersion, readInputs, service, soaDir, systemConfigDir, optionalText, type Inputs, type InputSource } from '../shared/runtime/index.ts';
+import { commit, duration, flag, imageVersion, readInputs, service, soaDir, systemConfigDir, optionalText, type Inputs, type InputSource, type InputSpec } from '../shared/runtime/index.ts';
 import { registryProblem } from '../shared/registry/index.ts';
 
+/** What action-push-to-registry/action.yml offers. Options of `paasta push-to-registry`: paasta_tools/cli/cmds/push_to_registry.py. */
 export const INPUTS = {
   service: service(),
   commit: commit(),
@@ -13,7 +14,7 @@ export const INPUTS = {
   'system-config-dir': systemConfigDir(),
   timeout: duration({ default: '60m' }),
   'dry-run': flag(),
-};
+} satisfies InputSpec;
 
 export type PushInputs = Inputs<typeof INPUTS>;
 

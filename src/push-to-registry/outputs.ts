@@ -1,19 +1,12 @@
 import type { Runtime } from '../shared/contract/ports.ts';
 import type { PushedImage } from './push.ts';
 
-/** Outputs of the step, by name. */
-export const OUTPUTS = {
-  image: 'full reference of the image, with its tag',
-  digest: 'digest that the registry has under that tag',
-  pushed: '`true` when this run pushed the image',
-  'already-present': '`true` when the tag was there and was not touched',
-} as const;
-
-type Name = keyof typeof OUTPUTS;
+/** What action-push-to-registry/action.yml promises. */
+export const OUTPUTS = ['image', 'digest', 'pushed', 'already-present'] as const;
 
 /** Writes the outputs of the version's own image. */
 export function writeOutputs(runtime: Runtime, image: PushedImage): void {
-  const values: Readonly<Record<Name, string>> = {
+  const values: Readonly<Record<(typeof OUTPUTS)[number], string>> = {
     image: image.reference,
     digest: image.digest ?? '',
     pushed: String(image.state === 'pushed' || image.state === 'replaced'),

@@ -44,20 +44,33 @@ const PERMANENT_CODES = new Set(['ENOTFOUND', 'ERR_INVALID_URL', 'TypeError']);
 /** Address for logs: without query, because redirects of registries carry signatures there. */
 export const shown = (url: string): string => url.replace(/[?#].*$/, '');
 
-function codeOf(error: unknown): string {
-  for (let e: unknown = error, depth = 0; e instanceof Error && depth < 5; e = e.cause, depth++) {
-    const { code } = e as { code?: unknown };
-    if (typeof code === 'string' && code !== '') return code;
-    const inner = (e as { errors?: unknown }).errors;
-    if (Array.isArray(inner) && inner[0] instanceof Error) return codeOf(inner[0]);
+interface Cause {
+  readonly name?: unknown;
+  readonly message?: unknown;
+  readonly code?: unknown;
+  readonly errors?: unknown;
+}
+
+/** An error and its causes, outermost first. By shape: errors of another realm are not instances of our `Error`. */
+function causes(error: unknown): readonly Cause[] {
+  const found: Cause[] = [];
+  for (let e = error; typeof e === 'object' && e !== null && found.length < 8; ) {
+    found.push(e as Cause);
+    const { cause, errors } = e as { cause?: unknown; errors?: unknown };
+    e = cause ?? (Array.isArray(errors) ? (errors as unknown[])[0] : undefined);
   }
-  return error instanceof Error ? error.name : '';
+  return found;
+}
+
+function codeOf(error: unknown): string {
+  const list = causes(error);
+  const code = list.map((e) => e.code).find((c): c is string => typeof c === 'string' && c !== '');
+  return code ?? (typeof list[0]?.name === 'string' ? list[0].name : '');
 }
 
 function textOf(error: unknown): string {
-  const parts: string[] = [];
-  for (let e: unknown = error, depth = 0; e instanceof Error && depth < 5; e = e.cause, depth++) if (e.message && e.message !== 'fetch failed') parts.push(e.message);
-  return parts.join(': ') || codeOf(error) || messageOf(error);
+  const texts = causes(error).map((e) => e.message).filter((m): m is string => typeof m === 'string' && m !== '' && m !== 'fetch failed');
+  return texts.join(': ') || codeOf(error) || messageOf(error);
 }
 
 /** Milliseconds of a `Retry-After` header (seconds or a date), bounded; `undefined` when it says nothing. */
