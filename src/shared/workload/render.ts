@@ -1,0 +1,177 @@
+/** Instance + version → objects. Upstream: `format_kubernetes_app`, `format_kubernetes_job` of paasta_tools/kubernetes_tools.py. */
+import { problem, type Problem } from '../contract/errors.ts';
+import { containerName, paastaPrefixed, YELP_PREFIXES, type LabelPrefixes } from '../contract/names.ts';
+import type { KubeObject } from '../objects/types.ts';
+import { settingsOf, type InstanceSettings } from '../soa-configs/instance-settings.ts';
+import { inspect } from './admission.ts';
+import { autoscaler } from './autoscaler.ts';
+import { configHashOf, secretSignatures } from './config-hash.ts';
+import { disruptionBudget } from './disruption-budget.ts';
+import { liveDigest, pinned } from './image.ts';
+import { configHashKeys, selectorLabels, workloadLabels } from './labels.ts';
+import { ANNOTATIONS, HASH_VERSION, OWNERSHIP_LABEL, OWNERSHIP_VALUE } from './marks.ts';
+import type { Refuse } from './placement.ts';
+import { metadata, podTemplate, roleAccount, type PodContext } from './pod-template.ts';
+import { declaredRegistrations, registrationServices } from './registration-services.ts';
+import { deploymentStrategy } from './strategy.ts';
+import type { NotRendered, RenderedInstance, RenderInput } from './types.ts';
+import { compact, type Fields } from './values-of.ts';
+import { claimTemplates } from './volumes.ts';
+
+/** A Job for a one-off run of an instance (`paasta remote-run`). */
+export interface JobOptions {
+  /** Value of the `job_type` label. */
+  readonly label: string;
+  /** Seconds until Kubernetes ends it; default one hour. */
+  readonly deadlineSeconds?: number | undefined;
+  readonly includeSidecars?: boolean | undefined;
+  readonly keepRoutableIp?: boolean | undefined;
+}
+
+/** The settings of an instance and everything that was said about them while rendering, with its place in the files. */
+class Draft {
+  readonly input: RenderInput;
+  readonly settings: InstanceSettings;
+  readonly prefixes: LabelPrefixes;
+  readonly problems: Problem[];
+  readonly refuse: Refuse;
+
+  constructor(input: RenderInput) {
+    this.input = input;
+    this.prefixes = input.options.prefixes ?? YELP_PREFIXES;
+    this.settings = settingsOf(input.instance, input.service, input.system, {
+      version: input.deployed,
+      control: input.control,
+      liveReplicas: input.live?.replicas,
+      soaConfigsCommit: input.soaCommit,
+      authenticating: input.authenticating,
+    });
+    this.problems = [...this.settings.problems];
+    this.refuse = (path, said) => this.problems.push({ ...said, ...input.instance.position(path) });
+  }
+
+  get failed(): boolean {
+    return this.problems.some(({ severity }) => severity === 'error');
+  }
+
+  /** The image of the main container, pinned when that is wanted; a stopped instance may do without a digest. */
+  image(): { readonly image: string; readonly digest: string | undefined } {
+    const { options, live, digest } = this.input;
+    const reference = this.settings.dockerUrl;
+    if (reference === null) {
+      this.refuse([], problem('NO_DOCKER_REGISTRY', `${this.settings.service} has no docker registry`, { hint: 'set docker_registry in the system configuration or in service.yaml' }));
+      return { image: '', digest: undefined };
+    }
+    if (!options.pinDigest) return { image: reference, digest: undefined };
+    const known = digest ?? liveDigest(reference, live?.image);
+    if (known === undefined && this.settings.desiredState === 'start') {
+      this.refuse([], problem('DIGEST_UNKNOWN', `the digest of ${reference} is not known`, { hint: 'the registry must be reachable once per new version; or set pin-digest to false' }));
+    }
+    return pinned(reference, known);
+  }
+
+  pods(image: string, served: readonly string[], job?: PodContext['job']): PodContext {
+    const { system, options, live } = this.input;
+    return { system, prefixes: this.prefixes, image, preStop: options.preStop, served, signatures: live?.signatures ?? new Map(), refuse: this.refuse, job };
+  }
+}
+
+function marked(object: KubeObject): KubeObject {
+  return { ...object, metadata: { ...object.metadata, labels: { ...object.metadata.labels, [OWNERSHIP_LABEL]: OWNERSHIP_VALUE } } };
+}
+
+function workloadSpec(draft: Draft, template: unknown): Fields {
+  const { settings, prefixes, input } = draft;
+  const common = { replicas: settings.desiredInstances, revisionHistoryLimit: 0, selector: { matchLabels: selectorLabels(settings, prefixes) }, template };
+  if (settings.persistentVolumes.length > 0) {
+    return { ...common, serviceName: settings.appName, podManagementPolicy: settings.podManagementPolicy, volumeClaimTemplates: claimTemplates(settings, input.system, draft.refuse) };
+  }
+  return { ...common, minReadySeconds: settings.minTaskUptime, strategy: deploymentStrategy(settings) };
+}
+
+function serviceAccount(settings: InstanceSettings): KubeObject | undefined {
+  const name = roleAccount(settings);
+  if (name === undefined) return undefined;
+  return { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace: settings.namespace, annotations: { 'eks.amazonaws.com/role-arn': settings.iamRole } } };
+}
+
+/**
+ * Every object of one instance, ready to be applied, or every problem that stands against it. Pure: the same input gives the same
+ * bytes. Rules: `reference/paasta-runtime.md` §6–§10; differences from PaaSTA are listed in docs/parity.md.
+ */
+export function renderInstance(input: RenderInput): RenderedInstance | NotRendered {
+  const draft = new Draft(input);
+  if (draft.failed) return { problems: draft.problems };
+  const { settings, prefixes } = draft;
+  const signatures = input.live?.signatures ?? new Map<string, string>();
+  const { image, digest } = draft.image();
+  const declared = input.options.registrationServices === false ? [] : declaredRegistrations(settings, input.service);
+  const template = podTemplate(settings, draft.pods(image, declared.map(({ registration }) => registration)));
+  const kind = settings.persistentVolumes.length > 0 ? 'StatefulSet' : 'Deployment';
+  const spec = workloadSpec(draft, template);
+  const configHash = configHashOf({ kind, spec }, secretSignatures(settings, signatures), settings.forceBounce);
+  const hashLabels = Object.fromEntries(configHashKeys(prefixes).map((key) => [key, configHash]));
+  const hashed = { ...template, metadata: { ...template.metadata, labels: { ...template.metadata.labels, ...hashLabels } } };
+  const annotations = { [ANNOTATIONS.hashVersion]: String(HASH_VERSION), [ANNOTATIONS.desiredReplicas]: String(settings.desiredInstances), [ANNOTATIONS.soaConfigsCommit]: input.soaCommit };
+  const workload = marked({
+    apiVersion: 'apps/v1',
+    kind,
+    metadata: metadata(settings, { ...workloadLabels(settings, prefixes), ...hashLabels }, annotations),
+    spec: { ...spec, template: hashed },
+  });
+  const account = serviceAccount(settings);
+  const scaler = autoscaler(settings, prefixes, input.live, draft.refuse);
+  const companions = [...(account === undefined ? [] : [account]), disruptionBudget(settings, input.system, prefixes), ...(scaler === undefined ? [] : [scaler])].map(marked);
+  const services = registrationServices(settings, declared, prefixes);
+  inspect([workload, ...companions, ...services], draft.refuse);
+  if (draft.failed) return { problems: draft.problems };
+  return {
+    service: settings.service,
+    cluster: settings.cluster,
+    instance: settings.instance,
+    deployGroup: settings.deployGroup ?? '',
+    version: { sha: input.deployed.sha, imageVersion: input.deployed.imageVersion },
+    desiredState: settings.desiredState,
+    bounceMethod: settings.bounceMethod,
+    bounceMarginFactor: settings.bounceMarginFactor,
+    replicas: settings.desiredInstances,
+    autoscaled: settings.autoscalingEnabled,
+    namespace: settings.namespace,
+    name: settings.appName,
+    workload,
+    companions,
+    services,
+    configHash,
+    image,
+    imageDigest: digest,
+    mainContainer: containerName(settings.instance),
+    warnings: draft.problems,
+  };
+}
+
+/** A one-off Job of an instance: same pods, no probes, never restarted, gone as soon as it has ended. */
+export function renderJob(input: RenderInput, options: JobOptions): { readonly job: KubeObject; readonly warnings: readonly Problem[] } | NotRendered {
+  const draft = new Draft(input);
+  if (draft.failed) return { problems: draft.problems };
+  const { settings, prefixes } = draft;
+  const { image } = draft.image();
+  const type = { [paastaPrefixed('job_type', prefixes)]: options.label };
+  const template = podTemplate(settings, draft.pods(image, [], { sidecars: options.includeSidecars === true, routableIp: options.keepRoutableIp === true }));
+  const job = marked({
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: metadata(settings, { ...workloadLabels(settings, prefixes), ...type }),
+    spec: compact({
+      activeDeadlineSeconds: options.deadlineSeconds ?? 3600,
+      ttlSecondsAfterFinished: 0,
+      template: { ...template, metadata: { ...template.metadata, labels: { ...template.metadata.labels, ...type } } },
+    }),
+  });
+  inspect([job], draft.refuse);
+  return draft.failed ? { problems: draft.problems } : { job, warnings: draft.problems };
+}
+
+/** True for what `renderInstance` and `renderJob` give when nothing could be rendered. */
+export function isNotRendered(result: object): result is NotRendered {
+  return 'problems' in result;
+}

@@ -1,0 +1,55 @@
+/** Requests, limits and capabilities of containers. Upstream: `get_resource_requirements`, `get_security_context`, `get_sidecar_resource_requirements`. */
+import { pythonText } from '../contract/python-text.ts';
+import { numberOf, type Value } from '../contract/values.ts';
+import type { InstanceSettings, NumberValue } from '../soa-configs/instance-settings.ts';
+import type { SystemConfig } from '../soa-configs/types.ts';
+import { compact, mapOf, plainOf, type Fields } from './values-of.ts';
+
+/** Capabilities that every container loses unless the instance asks for them (`CAPS_DROP` of paasta_tools/utils.py). */
+export const DROPPED_CAPABILITIES: readonly string[] = [
+  'SETPCAP', 'MKNOD', 'AUDIT_WRITE', 'CHOWN', 'NET_RAW', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'SETGID', 'SETUID', 'NET_BIND_SERVICE', 'SYS_CHROOT', 'SETFCAP',
+];
+
+const SIDECAR_DEFAULTS: Readonly<Record<string, Value>> = { cpu: 0.1, memory: '1024Mi', 'ephemeral-storage': '256Mi' };
+
+/** Nano-cores are the finest that a quantity can say: 0.1 + 0.2 is 0.3 cores, not 0.30000000000000004. */
+function sumOfCores(a: NumberValue, b: NumberValue): number {
+  return Number(((numberOf(a) ?? 0) + (numberOf(b) ?? 0)).toFixed(9));
+}
+
+/** Main container: CPU limit = `cpus` + `cpu_burst_add`; memory and disk limits equal their requests; GPUs both ways. */
+export function containerResources(settings: InstanceSettings): Fields {
+  const memory = `${pythonText(settings.mem)}Mi`;
+  const disk = `${pythonText(settings.disk)}Mi`;
+  const gpus = settings.gpus === null ? 0 : (numberOf(settings.gpus) ?? 0);
+  const gpu = gpus === 0 ? {} : { 'nvidia.com/gpu': gpus };
+  return {
+    requests: { cpu: numberOf(settings.cpus), memory, 'ephemeral-storage': disk, ...gpu },
+    limits: { cpu: sumOfCores(settings.cpus, settings.cpuBurstAdd), memory, 'ephemeral-storage': disk, ...gpu },
+  };
+}
+
+/** `privileged` only when the key exists; `add` and the sorted rest of the drop list when `cap_add` exists. */
+export function securityContext(settings: InstanceSettings): Fields {
+  const privileged = settings.config['privileged'];
+  const given = settings.config['cap_add'] !== undefined && settings.config['cap_add'] !== null;
+  const add = settings.capAdd;
+  const capabilities = given
+    ? { add: [...add], drop: DROPPED_CAPABILITIES.filter((capability) => !add.includes(capability)).sort() }
+    : { drop: [...DROPPED_CAPABILITIES] };
+  return compact({ capabilities, privileged: privileged === undefined || privileged === null ? undefined : plainOf(privileged) });
+}
+
+/**
+ * Sidecar: the system's `sidecar_requirements_config` (which replaces the defaults as a whole, so that what it leaves out is
+ * `null`), then the instance's requests; limits are the resulting requests unless given.
+ */
+export function sidecarResources(settings: InstanceSettings, system: SystemConfig, sidecar = 'hacheck'): { requests: Fields; limits: Fields } {
+  const own = mapOf(settings.sidecarResourceRequirements[sidecar]);
+  const configured = mapOf(system.values['sidecar_requirements_config'])[sidecar];
+  const defaults = configured === undefined ? SIDECAR_DEFAULTS : mapOf(configured);
+  const three = (from: Readonly<Fields>): Fields => ({ cpu: from['cpu'] ?? null, memory: from['memory'] ?? null, 'ephemeral-storage': from['ephemeral-storage'] ?? null });
+  const requests = { ...three(plainOf(defaults) as Fields), ...(plainOf(mapOf(own['requests'])) as Fields) };
+  const limits = { ...three(requests), ...(plainOf(mapOf(own['limits'])) as Fields) };
+  return { requests, limits };
+}
