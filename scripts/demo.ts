@@ -99,7 +99,7 @@ async function demo(world: World): Promise<void> {
   expect(serving.load.lost === 0 && Object.keys(serving.load.answers).every((a) => a.includes(second)), `the second version still serves: ${JSON.stringify(serving.load.answers)}`);
 }
 
-const world = await startWorld({ name: 'demo', size: 'full', log: (line) => { say(line); }, keep: true });
+const world = await startWorld({ name: 'main', size: 'full', log: (line) => { say(line); }, keep: true });
 try {
   await demo(world);
 } finally {

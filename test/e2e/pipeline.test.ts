@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { publish, runAct } from '../support/act.ts';
 import { describeWith, root } from '../support/requirements.ts';
 import { filesOf, startWorld, type World } from '../support/world.ts';
-import { ensureAct } from '../testbed/index.ts';
+import { ensureTool } from '../testbed/index.ts';
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const exec = promisify(execFile);
@@ -60,7 +60,7 @@ describeWith([root()], 'a service from commit to running pods', () => {
   }, 300_000);
 
   it('runs the public workflow as a consumer gets it, with docker in the build job only', async () => {
-    const act = await ensureAct((line) => { process.stderr.write(`${line}\n`); });
+    const act = await ensureTool('act', (line) => { process.stderr.write(`${line}\n`); });
     await publish(world.github, 'acme/paasta-actions', 'v0');
     await world.github.createRepository('acme', 'soa-configs', {
       files: { ...filesOf(world.soaDir), 'system-config/paasta.json': readFileSync(join(world.systemConfigDir, 'paasta.json'), 'utf8') },
@@ -74,7 +74,7 @@ describeWith([root()], 'a service from commit to running pods', () => {
       act, github: world.github, directory: world.checkout, workflow: '.github/workflows/deploy.yml', token: world.token,
       secrets: { REGISTRY_USERNAME: world.registry.user, REGISTRY_PASSWORD: world.registry.password, KUBECONFIG: readFileSync(world.cluster.kubeconfigPath, 'utf8') },
       env: Object.fromEntries(Object.entries(world.env).filter(([name]) => name !== 'PATH' && name !== 'DOCKER_CONFIG')),
-      path: world.docker.path, docker: world.docker.dockerPath,
+      path: world.path, docker: world.docker.dockerPath,
     };
     const repository = { full_name: 'acme/hello', name: 'hello', owner: { login: 'acme' }, default_branch: 'main' };
 

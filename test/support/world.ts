@@ -4,12 +4,12 @@
  */
 import { execFile } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { startGitHub, type DoubleRepository, type GitHubDouble } from '../testbed/github/index.ts';
-import { ensureDocker, startCluster, startRegistry, type Cluster, type Docker, type Registry } from '../testbed/index.ts';
+import { ensureDocker, ensureGo, startCluster, startRegistry, type Cluster, type Docker, type Registry } from '../testbed/index.ts';
 import { runBundle, type BundleOptions, type BundleRun } from './runner.ts';
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -38,6 +38,8 @@ export interface World {
   readonly systemConfigDir: string;
   /** Working copy of the service. */
   readonly checkout: string;
+  /** Directories that jobs need on their PATH: docker, Go. */
+  readonly path: readonly string[];
   /** Environment of the machine on which jobs run: docker, Go, the registry's credential. */
   readonly env: Readonly<Record<string, string>>;
   /** Writes files into the working copy, commits and pushes them; the commit. */
@@ -51,6 +53,7 @@ export interface World {
 export async function startWorld(options: { name: string; size: 'control-plane' | 'full'; log: (line: string) => void; keep?: boolean }): Promise<World> {
   const { name, log } = options;
   const directory = mkdtempSync(join(tmpdir(), 'paasta-world-'));
+  const { goPath } = await ensureGo(log);
   const docker = await ensureDocker({ name, log });
   const registry = await startRegistry({ name, log });
   const cluster = await startCluster({ name, size: options.size, log, registry, ...(options.size === 'control-plane' ? { fakeNodes: 1 } : {}) });
@@ -72,9 +75,14 @@ export async function startWorld(options: { name: string; size: 'control-plane' 
   await git('config', 'user.email', 'ada@example.com');
   await git('remote', 'set-url', '--push', 'origin', repository.bareDir);
 
-  const env = { ...docker.env, DOCKER_CONFIG: registry.dockerConfigDir };
+  const path = [dirname(docker.dockerPath), dirname(goPath)];
+  // the caches of Go are the machine's, as on a hosted runner
+  const env = {
+    ...docker.env, DOCKER_CONFIG: registry.dockerConfigDir, PATH: [dirname(process.execPath), ...path, process.env['PATH'] ?? ''].join(':'), GOTOOLCHAIN: 'local',
+    GOCACHE: process.env['GOCACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'go-build'), GOPATH: process.env['GOPATH'] ?? join(homedir(), 'go'),
+  };
   return {
-    github, repository, token, registry, docker, cluster, soaDir, systemConfigDir, checkout, env,
+    github, repository, token, registry, docker, cluster, soaDir, systemConfigDir, checkout, path, env,
     async commit(files, message) {
       for (const [path, text] of Object.entries(files)) writeFileSync(join(checkout, path), text);
       await git('add', '--all');
@@ -109,6 +117,7 @@ export async function startWorld(options: { name: string; size: 'control-plane' 
       if (options.keep !== true) {
         await cluster.stop();
         await registry.stop();
+        await docker.stop();
       }
       rmSync(directory, { recursive: true, force: true });
     },

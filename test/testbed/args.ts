@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { SIZES } from './parts/record.ts';
 import type { Size } from './parts/record.ts';
 
-export const COMMANDS = ['up', 'down', 'status', 'doctor'] as const;
+export const COMMANDS = ['up', 'down', 'status', 'doctor', 'bring'] as const;
 export type Command = (typeof COMMANDS)[number];
 export const PARTS = ['docker', 'registry', 'git', 'kubernetes'] as const;
 export type Part = (typeof PARTS)[number];
@@ -17,12 +17,13 @@ export interface Arguments {
   readonly fakeNodes: number;
 }
 
-export const USAGE = `npm run testbed -- up|down|status|doctor [options]
+export const USAGE = `npm run testbed -- up|down|status|doctor|bring [options]
 
   up      starts what is missing, reuses what is there
   down    ends it by process id and puts the machine back as it was
   status  what runs, with process ids and memory
   doctor  what is here, what would be brought, what cannot run here and why
+  bring   fetches and builds what a size needs, starts nothing
 
   --name NAME        default main; several testbeds may run side by side
   --all              down, status: every testbed of this user

@@ -1,7 +1,7 @@
-/** `npm run testbed -- up|down|status|doctor`. Exit 1: something is missing or failed; 2: wrong usage; 3: not (whole) up. */
+/** `npm run testbed -- up|down|status|doctor|bring`. Exit 1: something is missing or failed; 2: wrong usage; 3: not (whole) up. */
 import { readArguments, USAGE } from './args.ts';
 import type { Arguments } from './args.ts';
-import { ensureDocker, startCluster, startRegistry, terminal, TestbedError } from './index.ts';
+import { bringAll, ensureDocker, startCluster, startRegistry, terminal, TestbedError } from './index.ts';
 import { down } from './parts/cluster.ts';
 import { downDocker } from './parts/docker.ts';
 import { examine } from './parts/doctor.ts';
@@ -63,6 +63,7 @@ async function main(argv: readonly string[]): Promise<number> {
     case 'up': await up(args); return 0;
     case 'down': await downAll(args.all ? knownNames() : [args.name]); return 0;
     case 'doctor': return doctor(args);
+    case 'bring': await bringAll(args.size, log); log(`everything for size ${args.size} is here`); return 0;
     case 'status': {
       const described = await Promise.all((args.all ? knownNames() : [args.name]).map(describe));
       for (const line of described.flatMap((d) => d.lines)) say(line);

@@ -18,7 +18,10 @@ import { addNodeRegistry } from './parts/node.ts';
 import { partState } from './parts/places.ts';
 import { builtBinaries, ensureBinaries as ensureAll } from './parts/kubernetes-build.ts';
 import type { Binaries } from './parts/kubernetes-build.ts';
+import { ensureGoTool } from './parts/go-tools.ts';
+import type { GoTool } from './parts/go-tools.ts';
 import { ensure, fileOf } from './parts/programs.ts';
+import type { ProgramId } from './parts/programs.ts';
 import type { Size } from './parts/record.ts';
 import { downRegistry, upRegistry } from './parts/registry.ts';
 import type { RegistryRecord } from './parts/registry.ts';
@@ -45,6 +48,21 @@ export function ensureBinaries(log: Log = silent): Promise<Binaries> {
 export async function ensureGo(log: Log = silent): Promise<{ readonly goPath: string; readonly env: Readonly<Record<string, string>> }> {
   const goPath = fileOf(await ensure('go', log), 'go');
   return { goPath, env: { PATH: `${path.dirname(goPath)}:${process.env['PATH'] ?? ''}`, GOTOOLCHAIN: 'local' } };
+}
+
+/** act or actionlint, built from its Go module when it is missing: its path. */
+export function ensureTool(tool: GoTool, log: Log = silent): Promise<string> {
+  return ensureGoTool(tool, log);
+}
+
+/** Brings everything that a size needs, and starts nothing. */
+export async function bringAll(size: Size, log: Log = silent): Promise<void> {
+  await ensureAll(log);
+  const programs: ProgramId[] = ['etcd', 'openssl', 'registry', 'git', 'make'];
+  if (process.getuid?.() === 0) programs.push('docker', 'buildx', 'dockerd', 'containerd', 'runc', 'iproute');
+  if (size === 'full') programs.push('cni');
+  for (const program of programs) await ensure(program, log);
+  for (const tool of ['actionlint', ...(size === 'full' ? ['act' as const] : [])] as const) await ensureGoTool(tool, log);
 }
 
 // ------------------------------------------------------------------ registry and docker
@@ -155,7 +173,7 @@ function clusterFrom(known: Surroundings): Cluster {
 /** The cluster of the context that the user named, checked and copied into a kubeconfig of the testbed's. */
 async function namedCluster(context: string, options: ClusterStart, log: Log): Promise<Cluster> {
   const kubectlPath = which('kubectl') ?? builtBinaries()?.kubectl ?? (await ensureAll(log)).kubectl;
-  const text = await kubeconfigAsJson(kubectlPath, ['--context', context]);
+  const text = await kubeconfigAsJson(kubectlPath, context);
   const { server } = credentialsOf(JSON.parse(text) as KubeconfigFile);
   checkContext(context, server);
   log(`using the cluster of context '${context}' (PAASTA_TESTBED_CONTEXT), ${server}: nothing is started`);
