@@ -1,0 +1,155 @@
+/**
+ * The words of the `paasta` command, with PaaSTA's option names. Each word is the main of an action behind a command line and is
+ * loaded when it is used. Rules: paasta_tools/cli/cmds/{itest,push_to_registry,mark_for_deployment}.py.
+ */
+import type { Runtime } from '../shared/contract/ports.ts';
+import type { Option } from './options.ts';
+
+/** A word of the command. */
+export interface Word {
+  readonly name: string;
+  /** Directory of the stage (and of its action: `action-<stage>`). */
+  readonly stage: string;
+  readonly about: string;
+  readonly options: readonly Option[];
+  /** Loads the stage and returns its main, wired to the real world. */
+  readonly load: () => Promise<(runtime: Runtime) => Promise<void>>;
+}
+
+const SERVICE: Option = { names: ['--service', '-s'], value: 'NAME', input: 'service', help: "name of the service in soa-configs; a leading 'services-' and trailing '/' are taken off. Default: the one whose repository this is" };
+const IMAGE_VERSION: Option = { names: ['--image-version', '-i'], value: 'VERSION', input: 'image-version', help: 'names a rebuild of the same commit, such as 20240102T030405' };
+const SOA_DIR: Option = { names: ['--soa-dir', '-d', '-y'], value: 'DIR', input: 'soa-dir', help: 'soa-configs. Default: $PAASTA_SOA_DIR, else /nail/etc/services' };
+const SYSTEM_CONFIG_DIR: Option = { names: ['--system-config-dir'], value: 'DIR', input: 'system-config-dir', help: 'system configuration. Default: $PAASTA_SYSTEM_CONFIG_DIR, else /etc/paasta' };
+const DRY_RUN: Option = { names: ['--dry-run'], input: 'dry-run', help: 'say what would be done, and do nothing' };
+const REGISTRY: Option = { names: ['--registry'], value: 'HOST[/PATH]', input: 'registry', help: 'registry to use instead of the configured docker_registry' };
+const INSECURE: Option = { names: ['--insecure-registry'], input: 'insecure-registry', help: 'the registry may speak plain HTTP' };
+const REGISTRY_USERNAME: Option = { names: ['--registry-username'], value: 'NAME', input: 'registry-username', help: "user of the registry; the password comes from $PAASTA_REGISTRY_PASSWORD. Default: docker's own credentials" };
+/** Never an option: the arguments of a process can be read by everybody on the machine. */
+const REGISTRY_PASSWORD: Option = { names: [], env: 'PAASTA_REGISTRY_PASSWORD', input: 'registry-password', help: '' };
+const GITHUB_TOKEN: Option = { names: [], env: 'GITHUB_TOKEN', input: 'github-token', help: '' };
+const GITHUB_API_URL: Option = { names: ['--github-api-url'], value: 'URL', input: 'github-api-url', env: 'GITHUB_API_URL', help: 'API of GitHub or of GitHub Enterprise Server. The token comes from $GITHUB_TOKEN' };
+
+function commit(names: readonly string[], help: string): Option {
+  return { names, value: 'SHA', input: 'commit', help };
+}
+
+function timeout(names: readonly string[], help: string): Option {
+  return { names, value: 'TIME', input: 'timeout', help: `${help}. Write 90s, 10m, 1h30m; a bare number is seconds` };
+}
+
+const WAITS_IN_DEPLOY = "marking does not wait here; 'paasta deploy' does, and has its own options";
+
+export const WORDS: readonly Word[] = [
+  {
+    name: 'itest',
+    stage: 'itest',
+    about: "builds and tests the image of a commit with 'make itest'",
+    options: [
+      SERVICE,
+      commit(['--commit', '-c'], 'full commit id that the image is named after. Default: HEAD'),
+      { ...IMAGE_VERSION, names: ['--image-version'] },
+      { ...SOA_DIR, names: ['--soa-dir', '-d'] },
+      timeout(['--timeout'], 'ends make and everything that it started after this time. Default: 60m'),
+      { names: ['--target'], value: 'TARGET', input: 'target', help: 'target of the Makefile: itest (default), test or cook-image' },
+      { names: ['--working-directory'], value: 'DIR', input: 'working-directory', help: 'directory of the Makefile. Default: the current one' },
+      REGISTRY,
+      SYSTEM_CONFIG_DIR,
+      DRY_RUN,
+    ],
+    load: async () => {
+      const [{ main }, { wire }] = await Promise.all([import('../itest/main.ts'), import('../itest/wire.ts')]);
+      return (runtime) => main(runtime, wire(runtime));
+    },
+  },
+  {
+    name: 'push-to-registry',
+    stage: 'push-to-registry',
+    about: 'pushes the image that itest built, unless the registry has it already',
+    options: [
+      SERVICE,
+      commit(['--commit', '-c'], 'full commit id of the image. Default: HEAD'),
+      { ...IMAGE_VERSION, names: ['--image-version'] },
+      { ...SOA_DIR, names: ['--soa-dir', '-d'] },
+      { names: ['--force', '-f'], input: 'force', help: 'push even if the tag is in the registry; says what is replaced' },
+      { names: ['--no-push-legacy-tag'], input: 'push-legacy-tag', sets: 'false', help: 'with --image-version: do not push the tag without the version' },
+      { names: ['--push-legacy-tag'], input: 'push-legacy-tag', help: 'with --image-version: push the tag without the version, too (default, as in PaaSTA)' },
+      timeout(['--timeout'], 'limit of the upload. Default: 60m'),
+      REGISTRY,
+      INSECURE,
+      SYSTEM_CONFIG_DIR,
+      DRY_RUN,
+    ],
+    load: async () => {
+      const [{ main }, { wire }] = await Promise.all([import('../push-to-registry/main.ts'), import('../push-to-registry/wire.ts')]);
+      return (runtime) => main(runtime, wire(runtime));
+    },
+  },
+  {
+    name: 'mark-for-deployment',
+    stage: 'mark-for-deployment',
+    about: 'marks a commit for a deploy group with a git tag',
+    options: [
+      SERVICE,
+      commit(['--commit', '-c', '-k'], 'commit to mark'),
+      { names: ['--deploy-group', '-l', '--clusterinstance'], value: 'GROUP', input: 'deploy-group', help: 'deploy group that is to run the commit' },
+      { names: ['--git-url', '-u'], value: 'URL', input: 'git-url', help: "repository of the service; the tag is pushed with plain git. Default: git_url of service.yaml" },
+      IMAGE_VERSION,
+      { ...SOA_DIR, names: ['--soa-dir', '-d'] },
+      { names: ['--verify-image-exists'], input: 'verify-image', help: 'require the image in the registry (default here)' },
+      { names: ['--no-verify-image-exists'], input: 'verify-image', sets: 'false', help: 'mark without asking the registry' },
+      { names: ['--allow-unknown-group'], input: 'allow-unknown-group', help: 'mark a deploy group that no instance uses yet' },
+      timeout(['--timeout', '-t'], 'how long to wait for the image to appear in the registry'),
+      REGISTRY,
+      INSECURE,
+      REGISTRY_USERNAME,
+      REGISTRY_PASSWORD,
+      GITHUB_API_URL,
+      GITHUB_TOKEN,
+      SYSTEM_CONFIG_DIR,
+      DRY_RUN,
+      { names: ['--wait-for-deployment'], refused: true, help: '', note: "run 'paasta deploy' with the same service and deploy group after marking: it deploys and waits" },
+      { names: ['--auto-rollback'], refused: true, help: '', note: 'this version marks only; a failed deploy leaves the old version serving' },
+      { names: ['--warn', '-w'], value: 'PERCENT', help: '', note: WAITS_IN_DEPLOY },
+      { names: ['--auto-certify-delay'], value: 'SECONDS', help: '', note: WAITS_IN_DEPLOY },
+      { names: ['--auto-abandon-delay'], value: 'SECONDS', help: '', note: WAITS_IN_DEPLOY },
+      { names: ['--auto-rollback-delay'], value: 'SECONDS', help: '', note: WAITS_IN_DEPLOY },
+      { names: ['--polling-interval'], value: 'SECONDS', help: '', note: WAITS_IN_DEPLOY },
+      { names: ['--diagnosis-interval'], value: 'SECONDS', help: '', note: WAITS_IN_DEPLOY },
+      { names: ['--time-before-first-diagnosis'], value: 'SECONDS', help: '', note: WAITS_IN_DEPLOY },
+      { names: ['--author'], value: 'NAME', help: '', note: 'nobody is notified by this command' },
+    ],
+    load: async () => {
+      const [{ main }, { wire }] = await Promise.all([import('../mark-for-deployment/main.ts'), import('../mark-for-deployment/wire.ts')]);
+      return (runtime) => main(runtime, wire(runtime));
+    },
+  },
+  {
+    name: 'deploy',
+    stage: 'deploy',
+    about: 'makes a cluster run what soa-configs and the marks say, and waits until it does',
+    options: [
+      { ...SERVICE, help: "only this service; a leading 'services-' and trailing '/' are taken off. Default: every service" },
+      { names: ['--instance', '--instances', '-i'], value: 'NAME', input: 'instance', repeatable: true, help: 'only this instance (repeatable)' },
+      { names: ['--deploy-group', '-l'], value: 'GROUP', input: 'deploy-group', help: 'only the instances of this deploy group' },
+      { names: ['--cluster', '--clusters', '-c'], value: 'NAME', input: 'cluster', help: 'cluster to deploy to. Default: the one of the system configuration' },
+      { names: ['--mode'], value: 'MODE', input: 'mode', help: 'plan (say what would change), apply (default) or wait (only wait until the newest mark runs)' },
+      timeout(['--timeout', '-t'], 'how long to wait for the bounce'),
+      { ...SOA_DIR, names: ['--soa-dir', '-d'] },
+      SYSTEM_CONFIG_DIR,
+      { names: ['--kubeconfig'], value: 'FILE', input: 'kubeconfig', help: 'kubeconfig that reaches the cluster' },
+      { names: ['--kube-context'], value: 'NAME', input: 'kube-context', help: 'context of the kubeconfig. Default: the one that the system configuration names for the cluster' },
+      { names: ['--git-url', '-u'], value: 'URL', input: 'git-url', help: 'repository of the service, whose tags are the marks. Default: git_url of service.yaml' },
+      REGISTRY,
+      INSECURE,
+      REGISTRY_USERNAME,
+      REGISTRY_PASSWORD,
+      GITHUB_API_URL,
+      GITHUB_TOKEN,
+      DRY_RUN,
+    ],
+    load: async () => {
+      const [{ main }, { wire }] = await Promise.all([import('../deploy/main.ts'), import('../deploy/wire.ts')]);
+      return (runtime) => main(runtime, wire(runtime));
+    },
+  },
+];
