@@ -1,0 +1,76 @@
+/**
+ * `fetch` as the network around us wants it, for every client: GitHub and the registry. Without a proxy it is the one of
+ * Node; with one, undici's with its proxy agent, loaded only then (it costs 25 ms). A private CA needs nothing here: Node
+ * itself reads NODE_EXTRA_CA_CERTS at its start, for both.
+ */
+import { problem, UserError } from '../contract/errors.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Proxies as the environment names them; lower case wins, as in curl and git. Empty text is none. */
+export interface ProxySettings {
+  readonly http: string | undefined;
+  readonly https: string | undefined;
+  readonly none: string;
+}
+
+function variable(env: Environment, name: string): string | undefined {
+  const value = env[name.toLowerCase()] ?? env[name];
+  return value === undefined || value.trim() === '' ? undefined : value.trim();
+}
+
+/** Reads HTTP_PROXY, HTTPS_PROXY and NO_PROXY. Throws `UserError` INVALID_PROXY when one is not an http or https address. */
+export function proxySettings(env: Environment): ProxySettings {
+  const read = (name: string): string | undefined => {
+    const value = variable(env, name);
+    if (value === undefined) return undefined;
+    const address = value.includes('://') ? value : `http://${value}`;
+    if (!URL.canParse(address) || !/^https?:$/.test(new URL(address).protocol)) {
+      throw new UserError(problem('INVALID_PROXY', `${name} is not the address of an HTTP proxy: '${withoutPassword(address)}'`, { hint: `set ${name} to http://<host>:<port>` }));
+    }
+    return address;
+  };
+  return { http: read('HTTP_PROXY'), https: read('HTTPS_PROXY'), none: variable(env, 'NO_PROXY') ?? '' };
+}
+
+/** The proxy that a request to this address takes, without its password; `undefined` when it goes directly. For messages. */
+export function proxyFor(url: string, env: Environment): string | undefined {
+  const { protocol, hostname, port } = new URL(url);
+  const settings = proxySettings(env);
+  const proxy = protocol === 'https:' ? (settings.https ?? settings.http) : settings.http;
+  if (proxy === undefined) return undefined;
+  const spared = settings.none.split(/[\s,]+/).filter((entry) => entry !== '').some((entry) => {
+    if (entry === '*') return true;
+    const [name = '', only] = entry.split(/:(?=\d+$)/);
+    const plain = name.replace(/^\*?\./, '').toLowerCase();
+    if (only !== undefined && only !== (port === '' ? (protocol === 'https:' ? '443' : '80') : port)) return false;
+    return hostname.toLowerCase() === plain || hostname.toLowerCase().endsWith(`.${plain}`);
+  });
+  return spared ? undefined : withoutPassword(proxy);
+}
+
+function withoutPassword(address: string): string {
+  return address.replace(/\/\/[^@/]*@/, '//***@');
+}
+
+/** `fetch` that honours the proxy variables of the given environment. Throws `UserError` INVALID_PROXY. */
+export function networkFetch(env: Environment): typeof fetch {
+  const settings = proxySettings(env);
+  if (settings.http === undefined && settings.https === undefined) return globalThis.fetch;
+  let loaded: Promise<typeof fetch> | undefined;
+  const load = async (): Promise<typeof fetch> => {
+    const undici = await import('undici');
+    const dispatcher = new undici.EnvHttpProxyAgent({
+      noProxy: settings.none,
+      ...(settings.http === undefined ? {} : { httpProxy: settings.http }),
+      ...(settings.https === undefined ? {} : { httpsProxy: settings.https }),
+    });
+    // Two copies of the same declarations (Node's and the package's) that TypeScript cannot know to be one.
+    const through = undici.fetch as unknown as (input: unknown, init: unknown) => Promise<Response>;
+    return (input, init) => through(input, { ...init, dispatcher });
+  };
+  return async (input, init) => {
+    loaded ??= load();
+    return (await loaded)(input, init);
+  };
+}
