@@ -1,5 +1,5 @@
 /** The part of Python's `str.format` that makes sense in a deploy group: `{cluster}`, `{instance}`, `{service}`, `{{`, `}}`, conversions, width. */
-import { pythonText } from './yaml-values.ts';
+import { pythonText } from '../contract/python-text.ts';
 
 export class BadPlaceholder extends Error {
   readonly hint: string;

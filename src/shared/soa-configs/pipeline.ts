@@ -4,12 +4,10 @@
  */
 import { problem, warning, type Problem } from '../contract/errors.ts';
 import { suggestName } from '../contract/near.ts';
+import { BUILD_STEPS, isDeployStep } from '../contract/pipeline-words.ts';
 import { isMap, type Value, type ValueMap } from '../contract/values.ts';
 import type { Position } from './types.ts';
 import { emptyMap, isTruthy, keysOf } from './yaml-values.ts';
-
-/** Step names that build instead of deploy. */
-export const BUILD_STEPS = ['itest', 'itest-and-push-to-registry', 'security-check', 'push-to-registry'] as const;
 
 /** Keys that a step may have, and whether anything acts on them here. */
 export const STEP_KEYS = [
@@ -51,8 +49,8 @@ export interface Pipeline {
 }
 
 export function stepKind(name: string): StepKind {
-  if ((BUILD_STEPS as readonly string[]).includes(name)) return 'build';
-  return name.startsWith('command-') ? 'command' : 'deploy';
+  if (isDeployStep(name)) return 'deploy';
+  return BUILD_STEPS.includes(name) ? 'build' : 'command';
 }
 
 /** Reads the `deploy` mapping of a service. `position` says where a path of it stands. */

@@ -23,28 +23,28 @@ export interface SettingsContext {
   readonly authenticating?: boolean | undefined;
 }
 
-/** `{hostPath, containerPath, mode}`; mode `RO` or `RW`. */
+/** `{hostPath, containerPath, mode}`; mode `RO` (also when absent) or `RW`. */
 export interface DockerVolume {
   readonly hostPath: string;
   readonly containerPath: string;
-  readonly mode: string;
+  readonly mode?: string;
 }
 
-export interface SecretVolumeItem {
+export interface SecretVolumeItem extends ValueMap {
   readonly key: string;
   readonly path: string;
   /** Integer, or octal text that starts with `0`. */
   readonly mode?: NumberValue | string;
 }
 
-export interface SecretVolume {
+export interface SecretVolume extends ValueMap {
   readonly container_path: string;
   readonly secret_name: string;
   readonly default_mode?: NumberValue | string;
   readonly items?: readonly SecretVolumeItem[];
 }
 
-export interface PersistentVolume {
+export interface PersistentVolume extends ValueMap {
   readonly container_path: string;
   readonly mode: string;
   /** Gi. */
@@ -52,7 +52,7 @@ export interface PersistentVolume {
   readonly storage_class_name?: string;
 }
 
-export interface AwsEbsVolume {
+export interface AwsEbsVolume extends ValueMap {
   readonly volume_id: string;
   readonly fs_type: string;
   readonly partition?: NumberValue;
@@ -60,7 +60,7 @@ export interface AwsEbsVolume {
   readonly mode?: string;
 }
 
-export interface ProjectedSaVolume {
+export interface ProjectedSaVolume extends ValueMap {
   readonly container_path: string;
   readonly audience: string;
   readonly expiration_seconds?: NumberValue;
@@ -108,6 +108,8 @@ export interface InstanceSettings {
   readonly config: ValueMap;
   /** What is wrong with the values of this instance. With an error among them the instance must not be deployed; the fields then hold defaults. */
   readonly problems: readonly Problem[];
+  /** The settings that could not be determined, each with its problem. A fault makes the instance undeployable. */
+  readonly faults: Readonly<Partial<Record<keyof InstanceSettings, Problem>>>;
   readonly service: string;
   readonly cluster: string;
   readonly instance: string;

@@ -4,10 +4,10 @@
  * everything else is still read.
  */
 import { UserError, problem, type Problem } from '../contract/errors.ts';
+import { deepMerge } from '../contract/merge.ts';
 import type { TreeReader } from '../contract/ports.ts';
 import { isMap, type Value, type ValueMap } from '../contract/values.ts';
 import { BadPlaceholder, interpolate } from './interpolate.ts';
-import { deepMerge } from './merge.ts';
 import { readPipeline } from './pipeline.ts';
 import { readText } from './system-config.ts';
 import { tronActions } from './tron.ts';
@@ -209,8 +209,8 @@ function plainInstances(context: FileContext, tuned: ValueMap): readonly Instanc
       continue;
     }
     const defaults = tuned[name];
-    const user = isMap(defaults) ? deepMerge(defaults, value) : value;
-    const instance = instanceOf(context, name, deepMerge(context.general, user), [name], true);
+    const user = isMap(defaults) ? deepMerge(value, defaults) : value;
+    const instance = instanceOf(context, name, deepMerge(user, context.general), [name], true);
     if (instance !== undefined) made.push(instance);
   }
   return made;
@@ -259,7 +259,7 @@ function instanceOf(context: FileContext, name: string, merged: ValueMap, path: 
     }
     const own = emptyMap();
     own.deploy_group = deployGroup;
-    config = deepMerge(merged, own);
+    config = deepMerge(own, merged);
   }
   return { service, cluster, instance: name, type, config, branch, deployGroup, position };
 }

@@ -3,8 +3,8 @@
  * service, deploy group and cost owner of its job, and the job's monitoring; nothing of service.yaml.
  */
 import { problem, type Problem } from '../contract/errors.ts';
+import { deepMerge } from '../contract/merge.ts';
 import { isMap, type Value, type ValueMap } from '../contract/values.ts';
-import { deepMerge } from './merge.ts';
 import type { Position } from './types.ts';
 import { emptyMap, entriesOf, isTruthy, keysOf } from './yaml-values.ts';
 import type { YamlDocument } from './yaml.ts';
@@ -64,7 +64,7 @@ function actionConfig(action: ValueMap, job: ValueMap, service: string, general:
   for (const source of [general.monitoring, job.monitoring]) {
     if (isMap(source)) for (const key of keysOf(source)) if (MONITORING_KEYS.includes(key)) monitoring[key] = source[key] as Value;
   }
-  const config = deepMerge(action, added) as Record<string, Value>;
+  const config = deepMerge(added, action) as Record<string, Value>;
   config.monitoring = monitoring;
   return config;
 }

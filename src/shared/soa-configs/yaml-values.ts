@@ -1,6 +1,6 @@
 /**
- * Scalars as PaaSTA's reader sees them: the implicit resolvers and constructors of PyYAML's safe loader (YAML 1.1), and the
- * text that Python prints for a value. Rules checked against libyaml by the `yaml` conformance vectors.
+ * Scalars as PaaSTA's reader sees them: the implicit resolvers and constructors of PyYAML's safe loader (YAML 1.1). Rules checked
+ * against libyaml by the `yaml` conformance vectors.
  */
 import { Float, isMap, type Value, type ValueMap } from '../contract/values.ts';
 
@@ -217,76 +217,6 @@ function constructBinary(text: string): Value {
   }
   if (quad !== 0) throw new BadScalar('base64 text with incorrect padding');
   return Uint8Array.from(out);
-}
-
-/** Python's `repr` of a float: `1.0`, `1e-05`, `1e+16`. */
-export function floatText(value: number): string {
-  if (Number.isNaN(value)) return 'nan';
-  if (!Number.isFinite(value)) return value < 0 ? '-inf' : 'inf';
-  if (value === 0) return Object.is(value, -0) ? '-0.0' : '0.0';
-  const [mantissa = '', power = '0'] = value.toExponential().split('e');
-  const exponent = Number(power);
-  if (exponent >= 16 || exponent < -4) return `${mantissa}e${exponent < 0 ? '-' : '+'}${String(Math.abs(exponent)).padStart(2, '0')}`;
-  if (Number.isInteger(value)) return `${BigInt(value)}.0`;
-  return exponent < 0 ? value.toFixed(-exponent + Math.max(0, mantissa.replace('-', '').length - 2)) : String(value);
-}
-
-/** Python's `str()` of a value: what PaaSTA puts where a value becomes text (environment, labels, quantities). */
-export function pythonText(value: Value): string {
-  return typeof value === 'string' ? value : pythonRepr(value, true);
-}
-
-function pythonRepr(value: Value, top = false): string {
-  if (value === null) return 'None';
-  if (typeof value === 'boolean') return value ? 'True' : 'False';
-  if (typeof value === 'bigint') return String(value);
-  if (typeof value === 'number') return Number.isInteger(value) ? String(value) : floatText(value);
-  if (value instanceof Float) return floatText(value.value);
-  if (typeof value === 'string') return textRepr(value);
-  if (value instanceof Timestamp) return timestampText(value, top);
-  if (value instanceof Date) return value.toISOString();
-  if (value instanceof Uint8Array) return bytesRepr(value);
-  if (value instanceof SetValue) return value.length === 0 ? 'set()' : `{${value.map((v) => pythonRepr(v)).join(', ')}}`;
-  if (isMap(value)) return `{${entriesOf(value).map(([, k, v]) => `${pythonRepr(k)}: ${pythonRepr(v)}`).join(', ')}}`;
-  return `[${value.map((v) => pythonRepr(v)).join(', ')}]`;
-}
-
-function timestampText(value: Timestamp, top: boolean): string {
-  if (top) return value.text.replace('T', ' ');
-  const numbers = (value.text.match(/\d+/g) ?? []).map(Number);
-  if (value.dateOnly) return `datetime.date(${numbers.join(', ')})`;
-  return `datetime.datetime(${numbers.slice(0, 6).join(', ')})`;
-}
-
-/** Python's choice of quotes and escapes for text inside a list or mapping. */
-function textRepr(text: string): string {
-  const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
-  let out = '';
-  for (const ch of text) {
-    const code = ch.codePointAt(0) as number;
-    if (ch === '\\' || ch === quote) out += `\\${ch}`;
-    else if (ch === '\n') out += '\\n';
-    else if (ch === '\r') out += '\\r';
-    else if (ch === '\t') out += '\\t';
-    else if (code < 32 || code === 127) out += `\\x${code.toString(16).padStart(2, '0')}`;
-    else if (code >= 128 && code <= 160) out += `\\x${code.toString(16)}`;
-    else out += ch;
-  }
-  return `${quote}${out}${quote}`;
-}
-
-function bytesRepr(bytes: Uint8Array): string {
-  let out = '';
-  for (const byte of bytes) {
-    const ch = String.fromCharCode(byte);
-    if (ch === '\\' || ch === "'") out += `\\${ch}`;
-    else if (ch === '\n') out += '\\n';
-    else if (ch === '\r') out += '\\r';
-    else if (ch === '\t') out += '\\t';
-    else if (byte < 32 || byte > 126) out += `\\x${byte.toString(16).padStart(2, '0')}`;
-    else out += ch;
-  }
-  return `b'${out}'`;
 }
 
 /** Python's truth of a value: null, false, zero and everything empty are false. */
