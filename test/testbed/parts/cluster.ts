@@ -6,8 +6,10 @@ import { Api, credentialsOf, readKubeconfig } from './api.ts';
 import { AUDIT_POLICY, apiServerCommand, controllerManagerCommand, etcdCommand, layout, schedulerCommand, SERVICE_FIRST } from './control-plane.ts';
 import type { Layout, Ports } from './control-plane.ts';
 import { containerEnvironment, finishNode, launchContainerd, launchKubelet, nodePrograms } from './node.ts';
+import type { NodePrograms } from './node.ts';
 import { fullMark, makeBridge, makeCgroup, removeCgroup, removeTraces, restoreSettings, saveSettings, unmountBelow } from './host.ts';
 import { ensureBinaries, wantedVersion } from './kubernetes-build.ts';
+import type { Binaries } from './kubernetes-build.ts';
 import { withLock } from './lock.ts';
 import { checkName, isRoot, makeStateRoot, partState, SOURCES, tidyState } from './places.ts';
 import { freePorts, portOpen } from './ports.ts';
@@ -17,7 +19,7 @@ import type { Launch } from './processes.ts';
 import { ensure, fileOf } from './programs.ts';
 import { isUp, promisedPorts, readRecord, writeRecord } from './record.ts';
 import type { ClusterRecord, Size } from './record.ts';
-import { must, run } from './run.ts';
+import { run } from './run.ts';
 import { seconds, step, TestbedError } from './say.ts';
 import type { Log } from './say.ts';
 
@@ -64,13 +66,19 @@ function fakeNodeLaunch(at: Layout, count: number): Launch {
     '--tls-cert', pki('node.crt'), '--tls-key', pki('node.key'), '--client-ca', pki('ca.crt')] };
 }
 
-/** Starts a cluster; the caller holds the lock of its name and has made sure that nothing is left of an earlier one. */
-async function start(options: ClusterOptions, log: Log): Promise<void> {
-  const { name, size } = options, full = size === 'full';
-  if (full && !isRoot()) throw new TestbedError('a cluster with real pods needs root (containers, a bridge, cgroups)', 'run as root, use --size control-plane, or name a kind cluster in PAASTA_TESTBED_CONTEXT');
+interface ClusterPrograms { readonly bin: Binaries; readonly etcd: string; readonly openssl: string; readonly node?: NodePrograms }
+
+/** Everything that a cluster of this size runs: found, built or brought. */
+async function clusterPrograms(size: Size, log: Log): Promise<ClusterPrograms> {
+  if (size === 'full' && !isRoot()) throw new TestbedError('a cluster with real pods needs root (containers, a bridge, cgroups)', 'run as root, use --size control-plane, or name a kind cluster in PAASTA_TESTBED_CONTEXT');
   const bin = await ensureBinaries(log);
   const etcd = fileOf(await ensure('etcd', log), 'etcd'), openssl = fileOf(await ensure('openssl', log), 'openssl');
-  const programs = full ? await nodePrograms(log) : undefined;
+  return { bin, etcd, openssl, ...(size === 'full' && { node: await nodePrograms(log) }) };
+}
+
+/** Starts a cluster; the caller holds the lock of its name and has made sure that nothing is left of an earlier one. */
+async function start(options: ClusterOptions, found: ClusterPrograms, log: Log): Promise<void> {
+  const { name, size } = options, full = size === 'full', { bin, etcd, openssl, node: programs } = found;
   const dir = clusterDir(name), at = layout(dir);
   let record: ClusterRecord | undefined;
   const began = Date.now();
@@ -143,9 +151,10 @@ export async function up(options: ClusterOptions, log: Log): Promise<ClusterReco
       await remove(options.name, log);
     }
     const nodes = options.size === 'full' ? 'kubelet and containerd: real pods' : `${options.fakeNodes} fake node(s)`;
-    // programs are brought inside; a failed start leaves its logs for reading, `down` and the next `up` remove them
+    const programs = await clusterPrograms(options.size, log);
+    // a failed start leaves its logs for reading; `down` and the next `up` remove them
     await step(log, `starting Kubernetes ${wantedVersion()} '${options.name}': etcd, API server with RBAC and audit log, controllers, scheduler, ${nodes}`,
-      `the cluster that deploy talks to; usually ${options.size === 'full' ? '6 s' : '4 s'} once everything is in the cache`, () => start(options, log));
+      `the cluster that deploy talks to; usually ${options.size === 'full' ? '6 s' : '4 s'} once everything is in the cache`, () => start(options, programs, log));
     const record = readRecord(dir);
     if (record === undefined) throw new Error(`no record in ${dir}`);
     return record;
@@ -191,7 +200,9 @@ export async function startApiServer(name: string): Promise<void> {
   try { await waitFor(dir, 'kube-apiserver', 'the API server', 90_000, () => api.ready()); } finally { api.close(); }
 }
 
-/** Asks kubectl for a kubeconfig as JSON: contexts that are not ours are written in YAML. */
-export async function kubeconfigAsJson(kubectl: string, args: readonly string[]): Promise<string> {
-  return must([kubectl, 'config', 'view', '--raw', '--minify', '--flatten', '-o', 'json', ...args]);
+/** One context of the user's kubeconfig as JSON, with its credentials; by kubectl, because theirs is YAML. */
+export async function kubeconfigAsJson(kubectl: string, context: string): Promise<string> {
+  const ran = await run([kubectl, 'config', 'view', '--raw', '--minify', '--flatten', '-o', 'json', '--context', context]);
+  if (ran.exitCode === 0) return ran.stdout;
+  throw new TestbedError(`PAASTA_TESTBED_CONTEXT names '${context}', which kubectl does not find: ${ran.stderr.trim()}`, 'see `kubectl config get-contexts`, or unset it to let the testbed start its own cluster');
 }

@@ -67,7 +67,7 @@ async function startEngine(docker: string, log: Log): Promise<void> {
     const PATH = [...new Set([dockerd.directory, containerd.directory, runc.directory]), process.env['PATH'] ?? '', '/usr/sbin', '/sbin'].join(':');
     // firewall rules and forwarding would outlive the engine, a FORWARD policy of DROP among them
     await launch(dir, 'dockerd', { cgroup: makeCgroup(CGROUP), env: { PATH }, argv: [fileOf(dockerd, 'dockerd'), '--data-root', path.join(dir, 'data'), '--exec-root', path.join(dir, 'exec'),
-      '--host', socket(), '--pidfile', path.join(dir, 'own.pid'), '--cgroup-parent', CGROUP, '--iptables=false', '--ip6tables=false', '--ip-forward=false', '--ip-masq=false'] });
+      '--host', socket(), '--pidfile', path.join(dir, 'own.pid'), '--cgroup-parent', `/${CGROUP}`, '--iptables=false', '--ip6tables=false', '--ip-forward=false', '--ip-masq=false'] });
     await waitFor(dir, 'dockerd', 'the docker engine', 60_000, async () => (await engineVersion(docker, socket())) !== undefined);
   });
 }

@@ -68,6 +68,7 @@ async function build(version: string, go: string, log: Log): Promise<void> {
         if (ran.exitCode !== 0) throw new TestbedError(`building Kubernetes ${version} failed:\n${ran.stderr.trimEnd().split('\n').slice(-20).join('\n')}`, `by hand: cd ${moduleDir} && ${go} build -o /tmp/ tool`);
       });
     fs.rmSync(target, { recursive: true, force: true });
+    fs.chmodSync(work, 0o755);
     fs.renameSync(work, target);
   } finally {
     fs.rmSync(work, { recursive: true, force: true });

@@ -1,0 +1,68 @@
+/** The testbed itself: a control plane with a fake node, without root, in seconds. */
+import { auditCounts, auditOffset, startCluster } from '../testbed/index.ts';
+import type { Cluster } from '../testbed/index.ts';
+
+const NAME = `itb-${process.pid}`;
+const deployment = (name: string, replicas: number, image: string, annotations: Record<string, string> = {}): string => JSON.stringify({
+  apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name }, spec: { replicas, selector: { matchLabels: { app: name } },
+    template: { metadata: { labels: { app: name }, annotations }, spec: { containers: [{ name: 'main', image }] } } } });
+
+describe('a control plane with a fake node', () => {
+  let cluster: Cluster;
+  beforeAll(async () => { cluster = await startCluster({ name: NAME, log: (line) => { console.error(line); } }); }, 900_000);
+  afterAll(async () => { await cluster.stop(); });
+  const jsonpath = (what: string, path: string): Promise<string> => cluster.must(['get', ...what.split(' '), '-o', `jsonpath=${path}`]);
+
+  it('rolls a Deployment of 5, pinned by digest, and the pods say so', async () => {
+    const digest = `sha256:${'b'.repeat(64)}`;
+    await cluster.must(['apply', '-f', '-'], { input: deployment('web', 5, 'reg.invalid/web:1') });
+    await cluster.must(['rollout', 'status', 'deploy/web', '--timeout=30s']);
+    await cluster.must(['set', 'image', 'deploy/web', `main=reg.invalid/web:2@${digest}`]);
+    await cluster.must(['rollout', 'status', 'deploy/web', '--timeout=30s']);
+    expect(await jsonpath('deploy web', '{.status.readyReplicas}')).toBe('5');
+    expect(await jsonpath('pods -l app=web', '{.items[0].status.containerStatuses[0].imageID}')).toBe(`reg.invalid/web@${digest}`);
+  });
+
+  it('counts requests by its audit log', async () => {
+    const from = auditOffset(cluster.auditLogPath);
+    await cluster.must(['get', 'deploy', 'web']);
+    await cluster.must(['annotate', 'deploy/web', 'a=b']);
+    expect(auditCounts(cluster.auditLogPath, from, 'kubectl/')).toMatchObject({ writes: 1, byVerb: { patch: 1 } });
+  });
+
+  it('plays failures: a crash loop with logs of this run and the one before', async () => {
+    const p = 'fake.paasta-testbed/';
+    await cluster.must(['apply', '-f', '-'], { input: deployment('crash', 1, 'x', { [`${p}behaviour`]: 'crash-loop', [`${p}exit-code`]: '3', [`${p}log`]: 'now', [`${p}previous-log`]: 'boom' }) });
+    await cluster.must(['wait', '--for=jsonpath={.status.containerStatuses[0].lastState.terminated.exitCode}=3', 'pod', '-l', 'app=crash', '--timeout=20s']);
+    expect(await cluster.must(['logs', 'deploy/crash', '--previous'])).toBe('boom');
+    expect(await cluster.must(['logs', 'deploy/crash'])).toBe('now');
+  });
+
+  it('takes rules for the pods that come later', async () => {
+    cluster.setFakeRules([{ image: 'missing', behaviour: 'image-pull-error' }]);
+    await cluster.must(['apply', '-f', '-'], { input: deployment('pull', 1, 'reg.invalid/missing:1') });
+    await cluster.must(['wait', '--for=jsonpath={.status.containerStatuses[0].state.waiting.reason}=ImagePullBackOff', 'pod', '-l', 'app=pull', '--timeout=20s']);
+  });
+
+  it('RBAC is on: a token without rights is refused', async () => {
+    await cluster.must(['create', 'serviceaccount', 'nobody']);
+    const file = cluster.kubeconfigFor(await cluster.must(['create', 'token', 'nobody']));
+    const ran = await cluster.kubectl(['--kubeconfig', file, 'get', 'pods']);
+    expect(ran.exitCode).not.toBe(0);
+    expect(ran.stderr).toContain('cannot list resource "pods"');
+  });
+
+  it('survives the API server: stopped, started, everything as before', async () => {
+    await cluster.stopApiServer();
+    expect((await cluster.kubectl(['get', '--raw', '/readyz', '--request-timeout=2s'])).exitCode).not.toBe(0);
+    await cluster.startApiServer();
+    await cluster.must(['scale', 'deploy/web', '--replicas=6']);
+    await cluster.must(['rollout', 'status', 'deploy/web', '--timeout=30s']);
+  });
+
+  it('the same name finds the same cluster', async () => {
+    const said: string[] = [], again = await startCluster({ name: NAME, log: (line) => { said.push(line); } });
+    expect(again.server).toBe(cluster.server);
+    expect(said.join('\n')).toContain('is up already: reusing it');
+  });
+});
