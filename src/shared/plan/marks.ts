@@ -2,9 +2,10 @@
 import { paastaPrefixed, YELP_PREFIXES, type LabelPrefixes } from '../contract/names.ts';
 import type { DeploymentVersion } from '../contract/deployment-version.ts';
 import type { KubeObject } from '../objects/types.ts';
+import { OWNERSHIP_LABEL, OWNERSHIP_VALUE } from '../workload/marks.ts';
 
 /** Label of everything that we make; on the object, never in a pod template. */
-export const MARKER = { label: 'app.kubernetes.io/managed-by', value: 'paasta-actions' } as const;
+export const MARKER = { label: OWNERSHIP_LABEL, value: OWNERSHIP_VALUE } as const;
 /** Our field manager of server-side apply. */
 export const MANAGER = 'paasta';
 

@@ -73,7 +73,7 @@ function workloadReasons(rendered: RenderedInstance, live: KubeObject, fields: r
   const driftFields = new Set(drift.flatMap((r) => r.fields));
   const ours = fields.filter((f) => !driftFields.has(f) && f !== 'spec.replicas');
   // Of a changed hash, the hash labels are the consequence, not the reason; of a new version, everything that carries it.
-  const consequence = /config_sha$|git_sha$|image_version$/;
+  const consequence = /config_sha$|git_sha$|image_version$|config-hash-version$/;
   const telling = ours.filter((f) => !consequence.test(f) && !(isNewVersion && /(\.image$|env\[PAASTA_(GIT_SHA|DOCKER_IMAGE|IMAGE_VERSION|SOA_CONFIGS_SHA)\]|env\[DD_VERSION\])/.test(f)));
   const onlySoaCommit = telling.every((f) => f.includes(`env[${SOA_COMMIT}]`));
   if (!sameHash && telling.length > 0 && !onlySoaCommit) reasons.push({ kind: 'configuration', fields: telling.filter((f) => !f.includes(`env[${SOA_COMMIT}]`)) });

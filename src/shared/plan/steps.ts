@@ -2,6 +2,7 @@
 import { problem, type Problem } from '../contract/errors.ts';
 import type { KubeObject } from '../objects/types.ts';
 import { abandoned, differences, ownersOf, type FieldOwner } from './fields.ts';
+import { ANNOTATIONS } from '../workload/marks.ts';
 import { isOurs, makerOf, MANAGER, titleOf } from './marks.ts';
 import type { Reason, Step } from './types.ts';
 
@@ -27,6 +28,9 @@ export function blockedProblem(live: KubeObject): Problem {
   });
 }
 
+/** Notes that ride along with a write but are no reason for one: a commit to soa-configs writes nothing by itself. */
+const NOTES: ReadonlySet<string> = new Set([`metadata.annotations.${ANNOTATIONS.soaConfigsCommit}`, `metadata.annotations.${ANNOTATIONS.desiredReplicas}`]);
+
 export function compare(ours: KubeObject, live: KubeObject | undefined, adopt: boolean): Compared {
   const title = titleOf(ours);
   if (live === undefined) return { step: { action: 'create', title, object: ours, reasons: [{ kind: 'new' }], force: false }, fields: [], problems: [] };
@@ -35,8 +39,8 @@ export function compare(ours: KubeObject, live: KubeObject | undefined, adopt: b
     const fields = differences(ours, live);
     return { step: { action: 'update', title, object: ours, reasons: [{ kind: 'adopt', owner: makerOf(live) }], force: true, adopts: live }, fields, problems: [] };
   }
-  const changed = differences(ours, live);
-  const removed = abandoned(ours, live, MANAGER);
+  const changed = differences(ours, live).filter((f) => !NOTES.has(f));
+  const removed = abandoned(ours, live, MANAGER).filter((f) => !NOTES.has(f));
   const fields = [...changed, ...removed];
   if (fields.length === 0) return { fields, problems: [] };
   const owners = ownersOf(changed, live, MANAGER);

@@ -1,0 +1,195 @@
+/** Collects what happened to every instance, and fetches what explains a failure. */
+import { problem, type Problem } from '../contract/errors.ts';
+import type { Diagnosis } from '../health/types.ts';
+import { describeEffect, describeReason, type InstancePlan } from '../plan/index.ts';
+import type { Wish } from './desired.ts';
+import type { Executed } from './execute.ts';
+import type { ConvergePorts } from './ports.ts';
+import type { InstanceResult, InstanceState } from '../report/deploy-results.ts';
+import { diagnosisOf, type Target, type Verdicts } from './wait.ts';
+
+/** Last lines of a log that are fetched for the report. */
+const LOG_LINES = 25;
+
+type Draft = { -readonly [K in keyof InstanceResult]: InstanceResult[K] };
+
+export class Outcomes {
+  readonly #cluster: string;
+  readonly #ports: ConvergePorts;
+  readonly #results = new Map<string, Draft>();
+  readonly #notes = new Map<string, readonly Problem[]>();
+  readonly #begun = new Map<string, number>();
+  readonly #open = new Set<string>();
+  readonly #fetching: Promise<void>[] = [];
+  writes = 0;
+
+  constructor(cluster: string, ports: ConvergePorts) {
+    this.#cluster = cluster;
+    this.#ports = ports;
+  }
+
+  all(): readonly InstanceResult[] {
+    return [...this.#results.values()].sort((a, b) => (a.service === b.service ? (a.instance < b.instance ? -1 : 1) : a.service < b.service ? -1 : 1));
+  }
+
+  /** Problems that an instance keeps, whatever becomes of it. */
+  note(title: string, problems: readonly Problem[]): void {
+    if (problems.length > 0) this.#notes.set(title, problems);
+  }
+
+  #draft(wish: Wish, state: InstanceState, problems: readonly Problem[]): Draft {
+    const { service, instance, deployGroup } = wish.instance;
+    const position = wish.instance.position();
+    const draft: Draft = {
+      service,
+      instance,
+      cluster: this.#cluster,
+      deployGroup: deployGroup ?? '',
+      state,
+      action: 'none',
+      reasons: [],
+      effect: '',
+      version: wish.deployed,
+      image: undefined,
+      namespace: undefined,
+      name: undefined,
+      ready: 0,
+      wanted: 0,
+      duration: 0,
+      diagnosis: undefined,
+      log: [],
+      problems: [...problems, ...(this.#notes.get(`${service}.${instance}`) ?? [])],
+      file: position.file,
+      line: position.line,
+    };
+    this.#results.set(`${service}.${instance}`, draft);
+    return draft;
+  }
+
+  notMarked(wish: Wish, wasAskedFor: boolean): void {
+    const { service, instance, deployGroup } = wish.instance;
+    if (wish.problems.length > 0) this.#draft(wish, 'failed', wish.problems);
+    else if (!wasAskedFor) this.#draft(wish, 'not-marked', []);
+    else {
+      this.#draft(wish, 'failed', [
+        problem('NOT_MARKED', `${service}.${instance}: deploy group '${deployGroup ?? ''}' was never marked`, { ...wish.instance.position(), hint: `mark a commit first: mark-for-deployment --service ${service} --deploy-group ${deployGroup ?? ''}` }),
+      ]);
+    }
+  }
+
+  notRendered(wish: Wish, problems: readonly Problem[]): void {
+    this.#draft(wish, 'failed', problems);
+  }
+
+  planned(plan: InstancePlan, wish: Wish, mode: 'plan' | 'apply' | 'wait'): void {
+    const { rendered } = plan;
+    const draft = this.#draft(wish, plan.action === 'blocked' ? 'blocked' : 'planned', plan.problems.map((p) => ({ ...wish.instance.position(), ...p })));
+    draft.problems = [...draft.problems, ...rendered.warnings];
+    draft.action = plan.action;
+    draft.reasons = plan.reasons.map(describeReason);
+    draft.effect = describeEffect(plan);
+    draft.version = rendered.version;
+    draft.image = rendered.image;
+    draft.namespace = rendered.namespace;
+    draft.name = rendered.name;
+    draft.wanted = rendered.replicas;
+    if (plan.action !== 'blocked' && mode !== 'plan') this.#open.add(`${rendered.service}.${rendered.instance}`);
+  }
+
+  executed(plan: InstancePlan, executed: Executed): void {
+    const title = `${plan.rendered.service}.${plan.rendered.instance}`;
+    this.#begun.set(title, executed.at);
+    const draft = this.#results.get(title);
+    if (draft === undefined) return;
+    draft.problems = [...draft.problems, ...executed.problems.map((p) => ({ ...(draft.file === undefined ? {} : { file: draft.file }), ...(draft.line === undefined ? {} : { line: draft.line }), ...p }))];
+    for (const found of executed.problems) this.#ports.log.info(`${title}: ${found.message}`);
+    if (!executed.workloadWritten) {
+      draft.state = executed.problems.some((p) => p.code === 'FIELD_CONFLICT') ? 'blocked' : 'failed';
+      this.#open.delete(title);
+    }
+  }
+
+  /** It was written, but we may not look at what became of it. */
+  unproven(title: string, problems: readonly Problem[]): void {
+    const draft = this.#results.get(title);
+    if (draft === undefined) return;
+    draft.state = 'failed';
+    draft.problems = [...draft.problems, ...problems];
+    this.#open.delete(title);
+  }
+
+  final(target: Target, verdicts: Verdicts, timeout: number): void {
+    const draft = this.#results.get(target.title);
+    if (draft === undefined) return;
+    this.#open.delete(target.title);
+    const { verdict, end } = verdicts;
+    if (verdict.state !== 'superseded') {
+      draft.ready = verdict.ready;
+      draft.wanted = verdict.wanted;
+    }
+    const begun = this.#begun.get(target.title);
+    draft.duration = begun === undefined ? 0 : Math.max(0, verdicts.at - begun);
+    if (end === 'cancelled') {
+      draft.state = 'cancelled';
+      return;
+    }
+    if (verdict.state === 'proven') {
+      draft.state = draft.action === 'unchanged' || begun === undefined ? 'unchanged' : draft.wanted === 0 ? 'stopped' : 'deployed';
+      if (verdict.unprovenImage !== undefined) {
+        draft.problems = [...draft.problems, { severity: 'warning', code: 'IMAGE_UNPROVEN', message: `${target.title}: ${verdict.unprovenImage}`, hint: 'something between registry and node rewrites images; the digest cannot be compared' }];
+      }
+      return;
+    }
+    if (verdict.state === 'superseded') {
+      draft.state = 'superseded';
+      draft.supersededBy = verdict.by;
+      this.#ports.log.info(`${target.title}: superseded by ${verdict.by}`);
+      return;
+    }
+    const diagnosis = diagnosisOf(verdicts, timeout);
+    draft.state = end === 'timeout' ? 'timeout' : 'failed';
+    draft.diagnosis = diagnosis;
+    if (diagnosis === undefined) return;
+    this.#ports.log.info(`${target.title}: failed (${diagnosis.code}): ${diagnosis.cause}`);
+    this.#fetching.push(this.#fetchLog(draft, diagnosis));
+  }
+
+  async #fetchLog(draft: Draft, diagnosis: Diagnosis): Promise<void> {
+    const wanted = diagnosis.log;
+    if (wanted === undefined) return;
+    const { cluster, log } = this.#ports;
+    try {
+      const read = (previous: boolean): Promise<string | undefined> => cluster.logs(wanted.namespace, wanted.pod, wanted.container, { tailLines: LOG_LINES, previous });
+      const text = (await read(wanted.previous)) ?? (await read(!wanted.previous));
+      draft.log = (text ?? '').split('\n').filter((line) => line.trim() !== '').slice(-LOG_LINES);
+    } catch (error) {
+      log.debug(`log of ${wanted.pod}/${wanted.container} could not be read: ${String(error)}`);
+    }
+  }
+
+  /** The server went away for longer than we wait. */
+  interrupted(problems: readonly Problem[]): void {
+    for (const title of this.#open) {
+      const draft = this.#results.get(title);
+      if (draft === undefined) continue;
+      draft.state = 'failed';
+      draft.problems = [...draft.problems, ...problems];
+    }
+    this.#open.clear();
+  }
+
+  cancelled(): void {
+    for (const title of this.#open) {
+      const draft = this.#results.get(title);
+      if (draft !== undefined) draft.state = 'cancelled';
+    }
+    this.#open.clear();
+  }
+
+  /** Waits for logs that are still on their way, a moment at most. */
+  async finish(): Promise<void> {
+    const enough = new AbortController();
+    await Promise.race([Promise.all(this.#fetching), this.#ports.clock.sleep(10_000, enough.signal).catch(() => undefined)]);
+    enough.abort();
+  }
+}

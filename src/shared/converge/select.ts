@@ -1,0 +1,64 @@
+/** Which instances a run is about; unknown names are problems with near names, never an empty run. */
+import { problem, UserError, type Problem } from '../contract/errors.ts';
+import { suggestName } from '../contract/near.ts';
+import type { InstanceConfig, ServiceConfig, SoaConfigs, SystemConfig } from '../soa-configs/types.ts';
+
+export interface Selection {
+  readonly cluster: string;
+  /** All services when absent. */
+  readonly service: string | undefined;
+  /** All instances when empty. */
+  readonly instances: readonly string[];
+  readonly deployGroup: string | undefined;
+}
+
+export interface Selected {
+  readonly services: readonly ServiceConfig[];
+  /** Long-running instances of the cluster. */
+  readonly instances: readonly InstanceConfig[];
+  /** Of files; an instance that could not be read is in here and not in `instances`. */
+  readonly problems: readonly Problem[];
+}
+
+/** Types that deploy reconciles. */
+function isLongRunning(instance: InstanceConfig): boolean {
+  return instance.type === 'kubernetes' || instance.type === 'eks';
+}
+
+/** Throws one `UserError` for unknown service, cluster, instance or deploy group. */
+export function select(soa: SoaConfigs, system: SystemConfig, wanted: Selection): Selected {
+  const { cluster } = wanted;
+  if (system.clusters.length > 0 && !system.clusters.includes(cluster)) {
+    throw new UserError(problem('UNKNOWN_CLUSTER', `cluster '${cluster}' is not in the system configuration`, { input: 'cluster', hint: suggestName(cluster, system.clusters) }));
+  }
+  const names = soa.services();
+  if (wanted.service !== undefined && !soa.has(wanted.service)) {
+    throw new UserError(problem('UNKNOWN_SERVICE', `service '${wanted.service}' is not in soa-configs`, { input: 'service', hint: suggestName(wanted.service, names) }));
+  }
+  const services = (wanted.service === undefined ? names : [wanted.service]).map((name) => soa.load(name));
+  const known = services.flatMap((s) => s.instances.filter((i) => i.cluster === cluster && isLongRunning(i)));
+  const problems: Problem[] = [];
+  const wrongNames = wanted.instances.filter((name) => !known.some((i) => i.instance === name));
+  // A file that cannot be read may be the reason for the missing name: say that first.
+  const unread = services.flatMap((s) => s.problems.filter((p) => p.severity === 'error'));
+  for (const name of wrongNames) {
+    const elsewhere = services.flatMap((s) => s.instances.filter((i) => i.instance === name && isLongRunning(i)).map((i) => i.cluster));
+    problems.push(
+      problem('UNKNOWN_INSTANCE', `instance '${name}' is not declared${wanted.service === undefined ? '' : ` by ${wanted.service}`} in cluster '${cluster}'`, {
+        input: 'instance',
+        hint: elsewhere.length > 0 ? `it is declared for ${[...new Set(elsewhere)].sort().join(', ')}` : suggestName(name, known.map((i) => i.instance)),
+      }),
+    );
+  }
+  if (wanted.deployGroup !== undefined && !services.some((s) => s.instances.some((i) => i.deployGroup === wanted.deployGroup) || s.pipelineDeployGroups?.includes(wanted.deployGroup ?? '') === true)) {
+    problems.push(
+      problem('UNKNOWN_DEPLOY_GROUP', `deploy group '${wanted.deployGroup}' is not declared${wanted.service === undefined ? '' : ` by ${wanted.service}`}`, {
+        input: 'deploy-group',
+        hint: suggestName(wanted.deployGroup, services.flatMap((s) => [...s.instances.flatMap((i) => i.deployGroup ?? []), ...(s.pipelineDeployGroups ?? [])])),
+      }),
+    );
+  }
+  if (problems.length > 0) throw new UserError([...problems, ...unread]);
+  const instances = known.filter((i) => (wanted.instances.length === 0 || wanted.instances.includes(i.instance)) && (wanted.deployGroup === undefined || i.deployGroup === wanted.deployGroup));
+  return { services, instances, problems: services.flatMap((s) => s.problems) };
+}
