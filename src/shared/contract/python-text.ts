@@ -66,13 +66,14 @@ export function pythonText(value: Value): string {
   return `[${(value as readonly Value[]).map(pythonRepr).join(', ')}]`;
 }
 
-type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
+/** What can be written as JSON; a Map keeps the order of all its keys, also of those that look like numbers. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json } | ReadonlyMap<string, Json>;
 
 /** JSON as Python's `json.dumps` writes it: a space after `:` and `,`, everything beyond ASCII escaped; keys in the order given. */
 export function pythonJson(value: Json): string {
   if (typeof value === 'string') return JSON.stringify(value).replace(/[\u007f-\uffff]/g, (c) => (c === '\u007f' ? c : `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`));
   if (value === null || typeof value !== 'object') return JSON.stringify(value);
   if (Array.isArray(value)) return `[${(value as readonly Json[]).map(pythonJson).join(', ')}]`;
-  const entries = Object.entries(value as Readonly<Record<string, Json | undefined>>).filter((entry): entry is [string, Json] => entry[1] !== undefined);
-  return `{${entries.map(([key, entry]) => `${pythonJson(key)}: ${pythonJson(entry)}`).join(', ')}}`;
+  const entries: Iterable<readonly [string, Json]> = value instanceof Map ? (value as ReadonlyMap<string, Json>) : Object.entries(value as { readonly [key: string]: Json });
+  return `{${[...entries].map(([key, entry]) => `${pythonJson(key)}: ${pythonJson(entry)}`).join(', ')}}`;
 }

@@ -26,7 +26,10 @@ export interface Deployments {
   readonly source: string;
   /** `undefined`: the group was never marked. */
   version(deployGroup: string): Deployed | undefined;
-  /** State of a control branch `<cluster>.<instance>`; started without a token when nobody said otherwise. */
-  control(branch: string): Control;
+  /**
+   * State of a control branch `<cluster>.<instance>`; started without a token when nobody said otherwise.
+   * `deployGroup` is the instance's group (the branch itself when it is not given): a stop counts while that group runs what it was said about.
+   */
+  control(branch: string, deployGroup?: string): Control;
   readonly problems: readonly Problem[];
 }
