@@ -3,6 +3,7 @@ import { CancelledError, messageOf, UserError, type Problem } from '../contract/
 import { cell, table } from '../contract/markdown.ts';
 import type { Runtime } from '../contract/ports.ts';
 import { createActionRuntime, type OwnedRuntime } from './action-runtime.ts';
+import { readableStack } from './positions.ts';
 
 /** What shells and PaaSTA say for "ended by Ctrl-C". */
 export const CANCELLED = 130;
@@ -84,7 +85,7 @@ function whereToReport({ env }: Runtime): string {
 
 function stackOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const own = error.stack ?? `${error.name}: ${error.message}`;
+  const own = error.stack === undefined ? `${error.name}: ${error.message}` : readableStack(error.stack);
   return error.cause === undefined ? own : `${own}\ncaused by: ${stackOf(error.cause)}`;
 }
 

@@ -1,0 +1,196 @@
+/**
+ * `npm run build`: one bundle for each action and one for the command, in `dist/`. `npm run build -- --check` builds into a
+ * temporary directory and compares. esbuild shakes the tree, ncc emits; licences come from esbuild's metafile, the source
+ * positions of our own code from both maps.
+ */
+import { createRequire } from 'node:module';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import remapping from '@jridgewell/remapping';
+import { build, type Metafile, type Plugin } from 'esbuild';
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+/** Bundles, by directory of `dist/` and of `src/`. */
+export const BUNDLES = ['itest', 'push-to-registry', 'mark-for-deployment', 'deploy', 'cli'] as const;
+/** Bytes of code that `dist/` may hold. */
+const CODE_LIMIT = 10 * 1024 * 1024;
+/** Fixed, so that nothing in the output depends on where it was built. */
+const SCRATCH = join(ROOT, '.tmp', 'build');
+
+type Emit = (entry: string, options: Readonly<Record<string, unknown>>) => Promise<{ code: string; map?: string; assets: Readonly<Record<string, unknown>> }>;
+
+interface BuiltFile {
+  readonly name: string;
+  readonly text: string;
+}
+
+/**
+ * `@actions/core` offers much that we do not use (OIDC tokens over its own HTTP client, platform facts); its modules have no
+ * effects, but do not say so. Without this, undici is loaded at every start: 80 ms.
+ */
+const withoutEffects: Plugin = {
+  name: 'without-effects',
+  setup: (setup) => {
+    setup.onResolve({ filter: /./, namespace: 'file' }, async (args) => {
+      if (args.pluginData === 'resolved' || args.kind === 'entry-point') return undefined;
+      const found = await setup.resolve(args.path, { kind: args.kind, importer: args.importer, namespace: args.namespace, resolveDir: args.resolveDir, pluginData: 'resolved' });
+      if (found.errors.length > 0 || !/node_modules\/@actions\/(?:core|http-client|exec|io)\//.test(found.path)) return undefined;
+      return { path: found.path, sideEffects: false };
+    });
+  },
+};
+
+async function bundle(name: string): Promise<readonly BuiltFile[]> {
+  const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
+  const scratch = join(SCRATCH, name);
+  mkdirSync(scratch, { recursive: true });
+  const shaken = await build({
+    absWorkingDir: ROOT,
+    entryPoints: [join('src', name, 'index.ts')],
+    outfile: join(scratch, 'index.mjs'),
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'esm',
+    treeShaking: true,
+    legalComments: 'none',
+    sourcemap: 'external',
+    sourcesContent: false,
+    metafile: true,
+    write: true,
+    logLevel: 'error',
+    plugins: [withoutEffects],
+    define: { PAASTA_VERSION: JSON.stringify(manifest.version) },
+    banner: { js: "import { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);" },
+  });
+  writeFileSync(join(scratch, 'package.json'), '{"type":"module"}\n');
+  const emit = createRequire(import.meta.url)('@vercel/ncc') as Emit;
+  const { code, map, assets } = await emit(join(scratch, 'index.mjs'), { minify: true, cache: false, quiet: true, sourceMap: true, sourceMapRegister: false, target: 'es2024' });
+  const extra = Object.keys(assets).filter((asset) => !asset.endsWith('.map') && asset !== 'package.json');
+  if (extra.length > 0) throw new Error(`${name}: the bundle has files of its own, which runners would not find: ${extra.join(', ')}`);
+  return [
+    { name: 'index.js', text: code.replace(/\n?\/\/# sourceMappingURL=.*\s*$/, '').replace(/\n*$/, '\n') },
+    { name: 'index.js.map', text: ownPositions(map ?? '', readFileSync(join(scratch, 'index.mjs.map'), 'utf8')) },
+    { name: 'licenses.txt', text: licences(shaken.metafile) },
+    { name: 'package.json', text: '{"type":"module"}\n' },
+  ];
+}
+
+/** From positions of the emitted file to those of our sources; positions in packages are dropped. */
+function ownPositions(emitted: string, shaken: string): string {
+  const merged = remapping(emitted, (file) => (file.endsWith('/index.mjs') ? shaken : null), { decodedMappings: true, excludeContent: true });
+  const ours = merged.sources.map((source) => (source?.includes('node_modules') === true ? undefined : /(?:^|\.\.\/)(src\/.*\.ts)$/.exec(source ?? '')?.[1]));
+  const kept: string[] = [];
+  const numbers = ours.map((one) => (one === undefined ? -1 : kept.push(one) - 1));
+  const lines = (merged.mappings as unknown as readonly (readonly number[])[][]).map((segments) => {
+    const out: number[][] = [];
+    for (const [column = 0, source = -1, line = 0, from = 0] of segments) {
+      const number = source === -1 ? -1 : (numbers[source] ?? -1);
+      if (number !== -1) out.push([column, number, line, from]);
+      // One empty segment ends a stretch of ours.
+      else if (out.at(-1)?.length === 4) out.push([column]);
+    }
+    return out;
+  });
+  return `${JSON.stringify({ version: 3, sources: kept, names: [], mappings: encode(lines) })}\n`;
+}
+
+const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+
+function encode(lines: readonly (readonly number[])[][]): string {
+  const last = [0, 0, 0, 0];
+  return lines.map((segments) => {
+    last[0] = 0;
+    return segments.map((segment) => segment.map((value, field) => {
+      const difference = value - (last[field] ?? 0);
+      last[field] = value;
+      return vlq(difference);
+    }).join('')).join(',');
+  }).join(';');
+}
+
+function vlq(value: number): string {
+  let rest = value < 0 ? (-value << 1) | 1 : value << 1;
+  let text = '';
+  do {
+    const digit = rest & 31;
+    rest >>>= 5;
+    text += DIGITS[rest > 0 ? digit | 32 : digit] ?? '';
+  } while (rest > 0);
+  return text;
+}
+
+/** Names, versions and licence texts of every package whose code is in the bundle. */
+function licences(metafile: Metafile): string {
+  const used = Object.values(metafile.outputs).flatMap(({ inputs }) => Object.entries(inputs).filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([path]) => path));
+  const directories = [...new Set(used.flatMap((path) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []))];
+  const parts = directories.map((directory) => {
+    const full = join(ROOT, directory);
+    const { name, version, license } = JSON.parse(readFileSync(join(full, 'package.json'), 'utf8')) as { name: string; version: string; license?: string };
+    const file = readdirSync(full).sort().find((entry) => /^(?:licen[cs]e|copying)(?:[.-]|$)/i.test(entry));
+    const text = file === undefined ? '(the package comes without a licence text)' : readFileSync(join(full, file), 'utf8').replaceAll('\r\n', '\n').trim();
+    return { id: `${name} ${version}`, text: `${name} ${version}\n${license ?? 'unknown licence'}\n\n${text}\n` };
+  });
+  const byId = new Map(parts.map(({ id, text }) => [id, text]));
+  return [...byId.keys()].sort().map((id) => byId.get(id) ?? '').join('\n----------------------------------------------------------------------\n\n');
+}
+
+async function buildAll(target: string, names: readonly string[]): Promise<void> {
+  let code = 0;
+  for (const name of names) {
+    const began = performance.now();
+    const files = await bundle(name);
+    rmSync(join(target, name), { recursive: true, force: true });
+    mkdirSync(join(target, name), { recursive: true });
+    for (const file of files) writeFileSync(join(target, name, file.name), file.text);
+    const bytes = Buffer.byteLength(files[0]?.text ?? '');
+    code += bytes;
+    process.stdout.write(`${name.padEnd(22)}${(bytes / 1024).toFixed(0).padStart(6)} KB  ${((performance.now() - began) / 1_000).toFixed(1)} s\n`);
+  }
+  rmSync(SCRATCH, { recursive: true, force: true });
+  process.stdout.write(`${'together'.padEnd(22)}${(code / 1024).toFixed(0).padStart(6)} KB of ${(CODE_LIMIT / 1024).toFixed(0)} KB\n`);
+  if (code > CODE_LIMIT) throw new Error('the bundles are larger than dist/ may be');
+}
+
+/** Differences between two directories, as sentences. */
+export function differences(fresh: string, committed: string, names: readonly string[]): readonly string[] {
+  const list = (directory: string): readonly string[] => (existsSync(directory) ? readdirSync(directory) : []);
+  return names.flatMap((name) => {
+    const files = [...new Set([...list(join(fresh, name)), ...list(join(committed, name))])].sort();
+    return files.flatMap((file) => {
+      const [a, b] = [join(fresh, name, file), join(committed, name, file)];
+      if (!existsSync(b)) return [`dist/${name}/${file} is missing`];
+      if (!existsSync(a)) return [`dist/${name}/${file} does not belong there`];
+      return readFileSync(a).equals(readFileSync(b)) ? [] : [`dist/${name}/${file} is not what the sources make`];
+    });
+  });
+}
+
+async function main(words: readonly string[]): Promise<number> {
+  const unknown = words.filter((word) => word !== '--check' && !(BUNDLES as readonly string[]).includes(word));
+  if (unknown.length > 0) {
+    process.stderr.write(`build: unknown: ${unknown.join(' ')}\nusage: npm run build [-- [--check] [${BUNDLES.join('|')}]…]\n`);
+    return 2;
+  }
+  process.chdir(ROOT);
+  const chosen = BUNDLES.filter((name) => words.includes(name));
+  const names = chosen.length > 0 ? chosen : BUNDLES;
+  if (!words.includes('--check')) {
+    await buildAll(join(ROOT, 'dist'), names);
+    return 0;
+  }
+  const fresh = mkdtempSync(join(tmpdir(), 'paasta-build-'));
+  try {
+    await buildAll(fresh, names);
+    const found = differences(fresh, join(ROOT, 'dist'), names);
+    for (const line of found) process.stderr.write(`${line}\n`);
+    if (found.length > 0) process.stderr.write('\ndist/ is not fresh. Run: npm run build, and commit dist/.\n');
+    return found.length > 0 ? 1 : 0;
+  } finally {
+    rmSync(fresh, { recursive: true, force: true });
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = await main(process.argv.slice(2));
