@@ -1,0 +1,180 @@
+/**
+ * A repository on its server, through the `git` executable: refs are listed and tags created without a checkout. PaaSTA:
+ * remote_git.py, which spoke receive-pack itself and forced the refs; here a tag is never forced.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CancelledError, UserError } from '../contract/errors.ts';
+import type { Log, Mask } from '../contract/ports.ts';
+import type { Run, RunResult } from '../process/index.ts';
+import { parseGitUrl } from './address.ts';
+import type { GitAddress } from './address.ts';
+import { hasCommit, isShallow, relationIn } from './checkout.ts';
+import type { CommitRelation } from './checkout.ts';
+import { explainGit, isPassing } from './explain.ts';
+
+/** Full ref name and the commit that it finally points at. */
+export interface Ref {
+  readonly name: string;
+  readonly sha: string;
+}
+
+export interface GitOptions {
+  readonly url: string;
+  readonly run: Run;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly log: Log;
+  readonly mask: Mask;
+  /** Token for an http(s) address; wins over credentials in the address and over what the checkout has stored. */
+  readonly token?: string | undefined;
+  /** A checkout of the same repository, when there is one: its objects spare fetching. */
+  readonly checkout?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds that one git command may take. PaaSTA: 60 s. */
+  readonly timeout?: number;
+  /** Milliseconds before a passing failure is tried again. Default 1000. */
+  readonly backOff?: number;
+}
+
+export interface GitRemote {
+  readonly address: GitAddress;
+  /** Refs whose full name begins with the prefix; only refs below `refs/tags/` (or `refs/heads/`) travel when the prefix is there. */
+  listRefs(prefix: string): Promise<readonly Ref[]>;
+  /** Creates a light tag (name without `refs/tags/`) on a commit that the server has. Never forced. */
+  createTag(name: string, sha: string): Promise<'created' | 'exists'>;
+  /** How `head` stands to `base`: from the checkout when it knows both, else from the server's history (commits only). */
+  relation(base: string, head: string): Promise<CommitRelation>;
+}
+
+const attempts = 3;
+/** Generations of history that are fetched (commits only, some 300 bytes each) so that the server's head covers the commit and a push sends nothing. */
+const coveredGenerations = 200;
+
+/** Environment of git: no prompts, no other transports, English, and the credential as a header that is written nowhere. */
+export function gitEnvironment(env: Readonly<Record<string, string | undefined>>, address: GitAddress, basic: string | undefined): Record<string, string | undefined> {
+  const settings: [string, string][] = [['protocol.version', '2']];
+  if (address.kind === 'http' && basic !== undefined) {
+    // The same key as actions/checkout uses, emptied first: two Authorization headers are refused by GitHub.
+    const key = `http.${new URL(address.url).origin}/.extraHeader`;
+    settings.push([key, ''], [key, `Authorization: Basic ${basic}`], ['credential.helper', '']);
+  }
+  const before = Number(env['GIT_CONFIG_COUNT'] ?? '0') || 0;
+  const entries = settings.flatMap(([key, value], index) => [[`GIT_CONFIG_KEY_${String(before + index)}`, key], [`GIT_CONFIG_VALUE_${String(before + index)}`, value]]);
+  return {
+    ...env,
+    ...(Object.fromEntries(entries) as Record<string, string>),
+    GIT_CONFIG_COUNT: String(before + settings.length),
+    GIT_TERMINAL_PROMPT: '0', GIT_ASKPASS: 'true', SSH_ASKPASS: 'true', GCM_INTERACTIVE: 'never',
+    GIT_SSH_COMMAND: env['GIT_SSH_COMMAND'] ?? 'ssh -oBatchMode=yes -oConnectTimeout=20',
+    GIT_ALLOW_PROTOCOL: 'http:https:ssh:git:file', LC_ALL: 'C',
+    // git's TLS library does not read Node's variable: one private CA for every client.
+    ...(env['GIT_SSL_CAINFO'] === undefined && env['SSL_CERT_FILE'] === undefined && env['NODE_EXTRA_CA_CERTS'] !== undefined ? { GIT_SSL_CAINFO: env['NODE_EXTRA_CA_CERTS'] } : {}),
+  };
+}
+
+/** Throws `UserError` INVALID_GIT_URL. Asks nobody yet; the operations throw `UserError` (see explain.ts) and `CancelledError`. */
+export function connectGit(options: GitOptions): GitRemote {
+  const { run, log, mask, signal, checkout } = options;
+  const address = parseGitUrl(options.url);
+  const timeout = options.timeout ?? 60_000;
+  const backOff = options.backOff ?? 1000;
+  const password = options.token ?? address.credentials?.password;
+  const username = options.token === undefined ? (address.credentials?.username ?? '') : 'x-access-token';
+  const basic = password === undefined || password === '' ? undefined : Buffer.from(`${username}:${password}`).toString('base64');
+  for (const secret of [password, basic]) if (secret !== undefined && secret !== '') mask(secret);
+  const env = gitEnvironment(options.env, address, basic);
+
+  const git = async (argv: readonly string[], cwd?: string): Promise<RunResult> => {
+    const result = await run(['git', ...argv], { env, timeout, ...(cwd === undefined ? {} : { cwd }), ...(signal === undefined ? {} : { signal }) });
+    if (result.cancelled || signal?.aborted === true) throw new CancelledError();
+    log.debug(`git ${argv.join(' ')} -> ${String(result.code)} (${String(Math.round(result.duration))} ms)`);
+    return result;
+  };
+  const outputOf = (result: RunResult): string => `${result.stderr}\n${result.stdout}`;
+  const fail = (what: string, result: RunResult): UserError => new UserError(explainGit({ what, address, output: outputOf(result), timedOut: result.timedOut, timeout: timeout / 1000, authenticated: basic !== undefined || address.kind === 'ssh' }));
+  /** Tries again while the server or the network is at fault. */
+  const patient = async (argv: readonly string[], cwd?: string): Promise<RunResult> => {
+    for (let attempt = 1; ; attempt += 1) {
+      const result = await git(argv, cwd);
+      if (result.code === 0 || attempt >= attempts || result.timedOut || !isPassing(outputOf(result))) return result;
+      await sleep(backOff * attempt * attempt, undefined, signal === undefined ? {} : { signal }).catch(() => { throw new CancelledError(); });
+    }
+  };
+  /** A bare repository of our own for the time of one operation. Objects of a local repository are seen through alternates. */
+  const inScratch = async <T>(body: (directory: string) => Promise<T>): Promise<T> => {
+    const directory = await mkdtemp(join(tmpdir(), 'paasta-git-'));
+    try {
+      const made = await git(['init', '-q', '--bare', directory]);
+      if (made.code !== 0) throw fail('prepare a scratch repository', made);
+      return await body(directory);
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
+  };
+
+  const list = async (prefix: string, what: string): Promise<Ref[]> => {
+    // git sends ref-prefix only for whole name spaces; what is left of the prefix is ours to apply.
+    const scope = prefix.startsWith('refs/tags/') ? ['--tags'] : prefix.startsWith('refs/heads/') ? ['--heads'] : [];
+    const result = await patient(['ls-remote', '--quiet', ...scope, '--', address.url]);
+    if (result.code !== 0) throw fail(what, result);
+    const refs = new Map<string, string>();
+    for (const line of result.stdout.split('\n')) {
+      const [sha = '', name = ''] = line.split('\t');
+      if (!name.startsWith(prefix)) continue;
+      // An annotated tag is followed by what it points at, under its name with ^{}.
+      refs.set(name.replace(/\^\{\}$/, ''), sha);
+    }
+    return [...refs].map(([name, sha]) => ({ name, sha }));
+  };
+
+  /** Makes the commit known in the scratch repository without its files, with enough of the head's history to cover it. */
+  const fetchCommit = async (directory: string, sha: string, what: string): Promise<void> => {
+    const both = await patient(['fetch', '--quiet', '--no-tags', '--filter=tree:0', `--depth=${String(coveredGenerations)}`, '--', address.url, sha, 'HEAD'], directory);
+    if (both.code === 0) return;
+    // HEAD of the server may point at a branch that does not exist.
+    const alone = await patient(['fetch', '--quiet', '--no-tags', '--filter=tree:0', '--depth=1', '--', address.url, sha], directory);
+    if (alone.code !== 0) throw fail(what, alone);
+  };
+
+  const push = async (directory: string, name: string, sha: string): Promise<'created' | 'exists'> => {
+    const what = `push the tag ${name}`;
+    const ref = `refs/tags/${name}`;
+    for (let attempt = 1; ; attempt += 1) {
+      const result = await git(['push', '--porcelain', '--no-verify', '--', address.url, `${sha}:${ref}`], directory);
+      const line = result.stdout.split('\n').find((text) => text.includes(`:${ref}\t`)) ?? '';
+      if (result.code === 0) return line.startsWith('=') ? (attempt > 1 ? 'created' : 'exists') : 'created';
+      if (line.includes('(already exists)') || /reference already exists/i.test(outputOf(result))) {
+        // Ours, when an earlier try of this push was carried out although it looked failed.
+        return attempt > 1 && (await list(ref, what)).some((found) => found.name === ref && found.sha === sha) ? 'created' : 'exists';
+      }
+      if (attempt >= attempts || result.timedOut || !isPassing(outputOf(result))) throw fail(what, result);
+      await sleep(backOff * attempt * attempt, undefined, signal === undefined ? {} : { signal }).catch(() => { throw new CancelledError(); });
+    }
+  };
+
+  return {
+    address,
+    listRefs: (prefix) => list(prefix, `list the refs ${prefix}*`),
+    createTag: async (name, sha) => {
+      if (checkout !== undefined && await hasCommit(run, checkout, sha)) return push(resolve(checkout), name, sha);
+      return inScratch(async (directory) => {
+        await fetchCommit(directory, sha, `create the tag ${name}`);
+        return push(directory, name, sha);
+      });
+    },
+    relation: async (base, head) => {
+      if (base === head) return 'identical';
+      if (checkout !== undefined && !(await isShallow(run, checkout)) && await hasCommit(run, checkout, base) && await hasCommit(run, checkout, head)) return relationIn(run, checkout, base, head);
+      return inScratch(async (directory) => {
+        const fetched = await patient(['fetch', '--quiet', '--no-tags', '--filter=tree:0', '--', address.url, base, head], directory);
+        if (fetched.code === 0) return relationIn(run, directory, base, head);
+        const problem_ = fail(`compare ${base} with ${head}`, fetched);
+        // A commit that the server has forgotten (a force-push over it) can be compared with nothing: that is an answer.
+        if (problem_.problems[0]?.code === 'COMMIT_NOT_ON_SERVER') return 'unknown';
+        throw problem_;
+      });
+    },
+  };
+}
