@@ -15,9 +15,23 @@ export function livenessProbe(settings: InstanceSettings): Fields | null {
   };
 }
 
-/** The same as liveness, unless a sidecar answers for readiness: an instance in the mesh has it on hacheck. */
+/** What hacheck's readiness looks like: first look after 10 s, out of rotation after 3 failures. */
+const MESH_INITIAL_DELAY_SECONDS = 10;
+const MESH_FAILURES = 3;
+
+/**
+ * Outside the mesh a copy of liveness. In the mesh the hacheck sidecar answers; where none is configured (rule D-no-hacheck) the main
+ * container does, with the patience of hacheck, so that a sick pod leaves rotation before liveness restarts it.
+ */
 export function readinessProbe(settings: InstanceSettings, sidecarAnswers: boolean): Fields | null {
-  return sidecarAnswers ? null : livenessProbe(settings);
+  if (sidecarAnswers) return null;
+  const probe = livenessProbe(settings);
+  if (probe === null || !settings.mesh.inMesh) return probe;
+  return {
+    ...probe,
+    initialDelaySeconds: Math.min(settings.healthcheckGracePeriodSeconds, MESH_INITIAL_DELAY_SECONDS),
+    failureThreshold: Math.min(settings.healthcheckMaxConsecutiveFailures, MESH_FAILURES),
+  };
 }
 
 function probeAction(settings: InstanceSettings): Fields | undefined {

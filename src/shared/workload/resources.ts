@@ -12,9 +12,9 @@ export const DROPPED_CAPABILITIES: readonly string[] = [
 
 const SIDECAR_DEFAULTS: Readonly<Record<string, Value>> = { cpu: 0.1, memory: '1024Mi', 'ephemeral-storage': '256Mi' };
 
-/** Nano-cores are the finest that a quantity can say: 0.1 + 0.2 is 0.3 cores, not 0.30000000000000004. */
+/** In floating point, as PaaSTA adds: a workload that it has rendered (3.7 + 1, 0.1 + 0.2) must not bounce when we take it over. */
 function sumOfCores(a: NumberValue, b: NumberValue): number {
-  return Number(((numberOf(a) ?? 0) + (numberOf(b) ?? 0)).toFixed(9));
+  return (numberOf(a) ?? 0) + (numberOf(b) ?? 0);
 }
 
 /** Main container: CPU limit = `cpus` + `cpu_burst_add`; memory and disk limits equal their requests; GPUs both ways. */

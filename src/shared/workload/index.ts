@@ -1,0 +1,14 @@
+/** Instance + version → objects and their config hash. Pure: the same input gives the same bytes. */
+export type { BounceMethod, LiveState, NotRendered, PreStop, RenderedInstance, RenderInput, RenderOptions } from './types.ts';
+export { configHashOf, hashedSpec, secretSignatures } from './config-hash.ts';
+export { containerResources, DROPPED_CAPABILITIES, securityContext, sidecarResources } from './resources.ts';
+export { deploymentStrategy } from './strategy.ts';
+export { imageOf, liveDigest, pinned } from './image.ts';
+export { isNotRendered, renderInstance, renderJob, type JobOptions } from './render.ts';
+export { ANNOTATIONS, HASH_VERSION, isOurs, OWNERSHIP_LABEL, OWNERSHIP_VALUE } from './marks.ts';
+export { livenessProbe, readinessProbe } from './probes.ts';
+export { maxUnavailable } from './disruption-budget.ts';
+export { mergeServices, registrationServiceName } from './registration-services.ts';
+export { nodeAffinity, nodeSelector, podAntiAffinity, topologySpread } from './placement.ts';
+export { preStopHook } from './lifecycle.ts';
+export { renderNamespace } from './namespace.ts';

@@ -1,0 +1,64 @@
+/** What `objects` and `hash` share: files of a case → rendered objects of its instance, by the product's own functions. */
+import type { Value, ValueMap } from '../../../src/shared/contract/values.ts';
+import { deploymentsFromFile } from '../../../src/shared/deployments/index.ts';
+import { ANNOTATIONS, isNotRendered, OWNERSHIP_LABEL, renderInstance, type LiveState, type NotRendered, type RenderedInstance, type RenderInput } from '../../../src/shared/workload/index.ts';
+import { loadSoaConfigs, systemConfigOf } from '../../../src/shared/soa-configs/index.ts';
+import { memoryTree } from '../../support/memory-tree.ts';
+import type { JsonMap } from '../types.ts';
+
+/** Our settings when compared with PaaSTA: tags instead of digests, its preStop hook, no Services beside it. */
+const OPTIONS: RenderInput['options'] = { pinDigest: false, preStop: 'exec', registrationServices: false };
+
+interface Side {
+  readonly files: Readonly<Record<string, string>>;
+  readonly system: ValueMap;
+  readonly live: { readonly replicas?: number | null; readonly configmaps?: Readonly<Record<string, string>> };
+}
+
+/** Everything that rendering an instance takes; `undefined` when soa-configs or deployments refuse it. */
+export function inputOf(test: JsonMap, side: JsonMap): RenderInput | undefined {
+  const { files, system: values, live } = side as unknown as Side;
+  const [name, cluster, instanceName, type] = ['service', 'cluster', 'instance', 'type'].map((key) => String(test[key]));
+  const system = systemConfigOf({ ...values, cluster: (values['cluster'] ?? cluster) as Value });
+  const soa = loadSoaConfigs(memoryTree(files), system);
+  const service = soa.load(name ?? '');
+  const instance = service.instances.find((entry) => entry.cluster === cluster && entry.instance === instanceName && entry.type === type);
+  if (instance === undefined) return undefined;
+  const json = files[`${name}/deployments.json`];
+  const deployments = json === undefined ? undefined : deploymentsFromFile(name ?? '', json, `${name ?? ''}/deployments.json`);
+  const deployed = deployments?.version(instance.deployGroup ?? '');
+  if (deployments === undefined || deployed === undefined) return undefined;
+  const override = test['hpa_override'] as { readonly min_instances?: number; readonly max_instances?: number } | null | undefined;
+  const state: LiveState = {
+    replicas: live.replicas ?? null,
+    signatures: new Map(Object.entries(live.configmaps ?? {})),
+    autoscalingOverride: override == null ? undefined : { minInstances: override.min_instances, maxInstances: override.max_instances },
+  };
+  return { instance, service, system, deployed, control: deployments.control(instance.branch), soaCommit: soa.commit, authenticating: soa.authenticating.includes(name ?? ''), live: state, options: OPTIONS };
+}
+
+export function render(test: JsonMap, side: JsonMap): RenderedInstance | NotRendered | undefined {
+  const input = inputOf(test, side);
+  return input === undefined ? undefined : renderInstance(input);
+}
+
+export function rendered(result: RenderedInstance | NotRendered | undefined): result is RenderedInstance {
+  return result !== undefined && !isNotRendered(result);
+}
+
+const OWN: ReadonlySet<string> = new Set([OWNERSHIP_LABEL, ...Object.values(ANNOTATIONS)]);
+const HASH_LABELS = ['paasta.yelp.com/config_sha', 'yelp.com/paasta_config_sha'];
+
+/** An object as PaaSTA has it: without our marker and annotations, the config hash replaced by `hash`; unset fields left out. */
+export function comparable(value: unknown, hash = 'CONFIG_SHA'): unknown {
+  if (Array.isArray(value)) return value.map((entry) => comparable(entry, hash));
+  if (typeof value !== 'object' || value === null) return value;
+  const kept: Record<string, unknown> = {};
+  for (const [key, entry] of Object.entries(value)) {
+    if (entry === undefined || entry === null || OWN.has(key)) continue;
+    const inner = HASH_LABELS.includes(key) ? hash : comparable(entry, hash);
+    const emptied = (key === 'labels' || key === 'annotations') && Object.keys(entry as object).length > 0 && Object.keys(inner as object).length === 0;
+    if (!emptied) kept[key] = inner;
+  }
+  return kept;
+}
