@@ -24,7 +24,7 @@ export interface SettingsContext {
 }
 
 /** `{hostPath, containerPath, mode}`; mode `RO` (also when absent) or `RW`. */
-export interface DockerVolume {
+export interface DockerVolume extends ValueMap {
   readonly hostPath: string;
   readonly containerPath: string;
   readonly mode?: string;

@@ -1,0 +1,53 @@
+/** `yaml`: one file read, its value, and the instances that it names. */
+import { Float, isMap, type Value } from '../../../src/shared/contract/values.ts';
+import { loadSoaConfigs, readYaml, systemConfigOf } from '../../../src/shared/soa-configs/index.ts';
+import { SetValue, Timestamp, entriesOf, hasTextKeys } from '../../../src/shared/soa-configs/yaml-values.ts';
+import { REFUSED, type JsonMap, type Plug } from '../types.ts';
+import { memoryTree } from '../../support/memory-tree.ts';
+
+/** A value as the vectors write what JSON cannot say. */
+function written(value: Value, above: readonly Value[] = []): unknown {
+  if (value instanceof Float) return { $float: Object.is(value.value, -0) ? '-0.0' : `${BigInt(value.value)}.0` };
+  if (typeof value === 'number') return Number.isFinite(value) ? value : { $float: Number.isNaN(value) ? 'nan' : value < 0 ? '-inf' : 'inf' };
+  if (typeof value === 'bigint') return { $int: value.toString() };
+  if (value instanceof Timestamp) return value.dateOnly ? { $date: value.text } : { $datetime: value.text };
+  if (value instanceof Uint8Array) return { $binary: Buffer.from(value).toString('base64') };
+  if (typeof value !== 'object' || value === null) return value;
+  if (above.includes(value)) return { $recursive: true };
+  const inside = [...above, value];
+  if (value instanceof SetValue) return { $set: [...value].map((entry) => written(entry, inside)).sort() };
+  if (Array.isArray(value)) return (value as readonly Value[]).map((entry) => written(entry, inside));
+  if (!isMap(value)) return value;
+  if (!hasTextKeys(value)) return { $map: entriesOf(value).map(([, key, entry]) => [written(key), written(entry, inside)]) };
+  const out: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
+  for (const [name, , entry] of entriesOf(value)) out[name] = written(entry, inside);
+  return out;
+}
+
+/** Names of instances that the product lists for the file, or a refusal when it has an error on it. */
+function instancesOf(text: string): unknown {
+  const soa = loadSoaConfigs(memoryTree({ 's/kubernetes-dev.yaml': text }), systemConfigOf({ clusters: ['dev'] }));
+  const service = soa.load('s');
+  const fatal = service.incomplete || service.problems.some((p) => p.code === 'INSTANCE_NAME' || p.code === 'NOT_A_MAPPING');
+  return fatal ? REFUSED : service.declared.map((d) => d.instance);
+}
+
+export const plug: Plug = {
+  answer: (test) => {
+    const { document, problem } = readYaml(String(test.input['text']), 'kubernetes-dev.yaml');
+    const { value, read, instances, line } = test.expected;
+    if (document === undefined) {
+      // A refusal is equal when PaaSTA refuses; where it names a line, ours must be the same.
+      const ours = 'error' in test.expected ? { value: REFUSED, ...(line === undefined ? {} : { line: (problem.line ?? 0) - 1 }), instances: REFUSED } : { value: REFUSED };
+      return { ours, wanted: 'error' in test.expected ? { value: { error: 'refused' }, ...(line === undefined ? {} : { line }), instances } : { value } };
+    }
+    const wanted: Record<string, unknown> = { instances, value: 'error' in test.expected ? { error: 'refused' } : value };
+    const ours: Record<string, unknown> = { instances: instancesOf(document.text), value: written(document.value) };
+    if (document.recursive !== undefined) ours['instances'] = (instances as JsonMap | undefined) === undefined ? undefined : Object.keys(document.read as object).filter((name) => !name.startsWith('_'));
+    if (read !== undefined) {
+      wanted['read'] = read;
+      ours['read'] = written(document.read);
+    }
+    return { ours, wanted };
+  },
+};
