@@ -25,6 +25,7 @@ async function programFinding(id: ProgramId, needed = true): Promise<Finding> {
   if ('directory' in found) return { level: 'ok', text: `${program.name} ${found.version} (${found.directory}${found.from === 'cache' ? ', unpacked by the testbed' : ''}): ${program.purpose}`.replace('  ', ' ') };
   const why = obstacle(id);
   if (why === undefined) return { level: 'bring', text: `${program.name}: ${found.missing}; Debian's ${program.debian?.packages.join(', ') ?? ''} will be unpacked into the cache (${program.purpose}${program.usual === undefined ? '' : `; ${program.usual}`})` };
+  if (program.goModule !== undefined) return { level: 'bring', text: `${program.name}: ${found.missing}; it will be built from Go modules (${program.purpose}; ${program.goModule.usual}; ${why})` };
   return { level: needed ? 'fail' : 'note', text: `${program.name}: ${found.missing}, and it cannot be brought: ${why}. Next step: ${program.otherwise}` };
 }
 

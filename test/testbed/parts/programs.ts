@@ -6,7 +6,9 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { bring, cannotBring, unpacked } from './debian.ts';
 import type { Suite } from './debian.ts';
-import { executable, run, which } from './run.ts';
+import { withLock } from './lock.ts';
+import { cacheRoot, SOURCES } from './places.ts';
+import { executable, must, run, which } from './run.ts';
 import { step, TestbedError } from './say.ts';
 import type { Log } from './say.ts';
 
@@ -19,6 +21,8 @@ export interface Program {
   readonly version?: { readonly argv: readonly string[]; readonly pattern: RegExp; readonly least: string; readonly why: string };
   /** Debian packages to unpack when nothing good is on the machine. */
   readonly debian?: { readonly suite: Suite; readonly packages: readonly string[]; readonly directories: readonly string[] };
+  /** Where Debian cannot help: a Go module below the testbed's sources whose one tool is this program. */
+  readonly goModule?: { readonly directory: string; readonly module: string; readonly usual: string };
   /** Directories besides PATH in which the machine may have it. */
   readonly alsoIn?: readonly string[];
   readonly usual?: string;
@@ -56,6 +60,7 @@ export const PROGRAMS = {
     name: 'etcd', purpose: 'store of the API server', files: ['etcd'],
     version: { argv: ['--version'], pattern: /etcd Version: (\S+)/, least: '3.5.13', why: 'older ones break watches and streaming lists' },
     debian: { suite: 'trixie', packages: ['etcd-server'], directories: ['usr/bin'] },
+    goModule: { directory: 'etcd', module: 'go.etcd.io/etcd/server/v3', usual: 'usually 40 s' },
     usual: 'usually 5 s, 9 MB', otherwise: 'put etcd 3.5.13 or later on PATH, or point KUBEBUILDER_ASSETS at it',
   },
   openssl: {
@@ -135,6 +140,34 @@ async function lookIn(program: Program, directories: readonly string[], from: Fo
   return { directory: path.dirname(main), paths, version, from };
 }
 
+/** Where a program that is built from its Go module lies, by version. */
+function builtDirectory(program: Program): string | undefined {
+  if (program.goModule === undefined) return undefined;
+  const { directory, module } = program.goModule, text = fs.readFileSync(path.join(SOURCES, directory, 'go.mod'), 'utf8');
+  const line = text.split('\n').map((l) => l.trim().split(' ')).find((l) => l.includes(module) && (l.at(1)?.startsWith('v') === true || l.at(2)?.startsWith('v') === true));
+  return path.join(cacheRoot(), directory, line?.find((w) => /^v\d/.test(w))?.slice(1) ?? 'unknown', 'bin');
+}
+
+/** Builds the program from its Go module, in one piece or not at all. */
+async function buildFromModule(program: Program, why: string, log: Log): Promise<void> {
+  const target = builtDirectory(program), [file = ''] = program.files;
+  if (target === undefined || program.goModule === undefined) return;
+  const { directory, usual } = program.goModule, go = fileOf(await ensure('go', log), 'go'), source = path.join(SOURCES, directory);
+  await withLock(path.join(cacheRoot(), directory, '.lock'), () => step(log, `building ${program.name} from Go modules`, `${program.purpose}; ${why}; ${usual}`, async () => {
+    if (executable(path.join(target, file))) return;
+    fs.mkdirSync(path.dirname(target), { recursive: true });
+    const work = fs.mkdtempSync(path.join(path.dirname(target), '.building-'));
+    try {
+      await must([go, 'build', '-trimpath', '-ldflags', '-s -w', '-o', path.join(work, file), 'tool'], { cwd: source, env: { CGO_ENABLED: '0', GOTOOLCHAIN: 'local', GOFLAGS: '-mod=readonly', GOWORK: 'off', GOROOT: undefined } });
+      fs.chmodSync(work, 0o755);
+      fs.rmSync(target, { recursive: true, force: true });
+      fs.renameSync(work, target);
+    } finally {
+      fs.rmSync(work, { recursive: true, force: true });
+    }
+  }), log);
+}
+
 /** Where the program is now, machine first, then cache; or what keeps it from being used. */
 export async function find(id: ProgramId): Promise<Found | { missing: string }> {
   const program: Program = PROGRAMS[id];
@@ -151,6 +184,8 @@ export async function find(id: ProgramId): Promise<Found | { missing: string }> 
     const cached = root === undefined ? undefined : await lookIn(program, program.debian.directories.map((d) => path.join(root, d)), 'cache', true);
     if (cached !== undefined && 'directory' in cached) return cached;
   }
+  const builtAt = builtDirectory(program), built = builtAt === undefined ? undefined : await lookIn(program, [builtAt], 'cache', true);
+  if (built !== undefined && 'directory' in built) return built;
   return { missing };
 }
 
@@ -166,6 +201,11 @@ export async function ensure(id: ProgramId, log: Log): Promise<Found> {
   const first = await find(id);
   if ('directory' in first) return first;
   const why = obstacle(id);
+  if (why !== undefined && program.goModule !== undefined) {
+    await buildFromModule(program, `${first.missing}; ${why}`, log);
+    const built = await find(id);
+    if ('directory' in built) return built;
+  }
   if (why !== undefined || program.debian === undefined) throw new TestbedError(`${program.name} is needed (${program.purpose}): ${first.missing}; ${why ?? ''}`, program.otherwise);
   const { suite, packages } = program.debian;
   await step(log, `bringing ${program.name}: Debian's ${packages.join(', ')} unpacked into the cache, nothing installed`,
