@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { Runtime } from '../shared/contract/ports.ts';
 import { createDocker } from '../shared/docker/index.ts';
 import { openTree } from '../shared/files/tree.ts';
+import { networkFetch } from '../shared/network/index.ts';
 import { run } from '../shared/process/index.ts';
 import { createRegistry, dockerCredentials } from '../shared/registry/index.ts';
 import type { PushWire } from './main.ts';
@@ -12,6 +13,6 @@ export function wire({ env, log, mask, clock, signal, name, workingDirectory }: 
     run,
     docker: createDocker({ run, env, log, signal }),
     tree: (path) => openTree(resolve(workingDirectory, path)),
-    registry: ({ insecure }) => createRegistry({ credentials: dockerCredentials({ env, run, mask, log }), log, mask, clock, signal, insecure, userAgent: name }),
+    registry: ({ insecure }) => createRegistry({ credentials: dockerCredentials({ env, run, mask, log }), log, mask, clock, signal, insecure, userAgent: name, fetch: networkFetch(env) }),
   };
 }

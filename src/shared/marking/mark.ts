@@ -9,7 +9,7 @@ import { suggestName } from '../contract/near.ts';
 import { ALL_TAGS_PREFIX, deployTag, markRefPrefix, tagRef } from '../contract/tags.ts';
 import { formatTimestamp, nextSecond } from '../contract/timestamps.ts';
 import type { Ref } from '../deployments/types.ts';
-import { isStopped, marksOf, rollbacksOf } from './newest.ts';
+import { commonBeginning, marksOf, rollbacksOf, stoppedBranches } from './newest.ts';
 import type { CommitRelation, Mark, MarkOutcome, MarkPorts, MarkRequest } from './types.ts';
 
 /** How often the next second is tried when a name is taken. */
@@ -134,8 +134,8 @@ function timestampFor(newest: Mark | undefined, { clock }: MarkPorts, problems: 
 async function alreadyMarked(request: MarkRequest, { repository, log }: MarkPorts, refs: readonly Ref[], mark: Mark, problems: readonly Problem[]): Promise<MarkOutcome> {
   const { deployGroup, controlBranches } = request;
   const marks = marksOf(refs, deployGroup);
-  const states = await Promise.all(controlBranches.map(async (branch) => ({ branch, stopped: isStopped(await repository.listRefs(`${ALL_TAGS_PREFIX}${branch}-`), branch, mark, marks) })));
-  const stopped = states.filter((state) => state.stopped).map(({ branch }) => branch);
+  const controls = controlBranches.length === 0 ? [] : await repository.listRefs(`${ALL_TAGS_PREFIX}${commonBeginning(controlBranches)}`);
+  const stopped = stoppedBranches(controls, controlBranches, mark, marks);
   log.info(`${deployGroup} is already marked for ${shortVersion(mark)} (${mark.tag}); no new tag`);
   const said = stopped.map((branch) => warning('STILL_STOPPED', `${branch} is stopped under this version and stays stopped`, { hint: `start it: paasta start --service ${request.service} --clusters ${branch.slice(0, branch.indexOf('.'))} --instances ${branch.slice(branch.indexOf('.') + 1)}` }));
   return { tag: mark.tag, marked: false, previous: mark, relation: undefined, digest: undefined, supersededBy: undefined, stopped, problems: [...problems, ...said] };
@@ -148,7 +148,10 @@ async function alreadyMarked(request: MarkRequest, { repository, log }: MarkPort
  */
 async function settle(request: MarkRequest, ports: MarkPorts, outcome: MarkOutcome, before: readonly Mark[]): Promise<MarkOutcome> {
   const { deployGroup, version } = request;
-  const marks = marksOf(await ports.repository.listRefs(markRefPrefix(deployGroup)), deployGroup);
+  const listed = await ports.repository.listRefs(markRefPrefix(deployGroup));
+  // Ours may not be listed yet: servers show a new ref to readers some time after it was made.
+  const own: Ref = { name: tagRef(outcome.tag), sha: version.sha };
+  const marks = marksOf(listed.some(({ name }) => name === own.name) ? listed : [...listed, own], deployGroup);
   const known = new Set([...before.map(({ tag }) => tag), outcome.tag]);
   const rival = marks.find(({ tag }) => !known.has(tag));
   if (rival === undefined || sameVersion(rival, version)) return outcome;

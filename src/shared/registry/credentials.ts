@@ -162,3 +162,12 @@ function hostHasPath(key: string): boolean {
   const rest = key.replace(/^https?:\/\//, '').replace(/^[^/]*\/?/, '').replace(/\/$/, '');
   return rest !== '' && rest !== 'v1' && rest !== 'v2';
 }
+
+/** User and password that were given to the run itself (inputs), before what docker knows. Only for the registry that they were given for. */
+export function givenCredentials(given: { readonly registry: string; readonly username: string; readonly password: string; readonly mask: Mask }, otherwise: CredentialSource): CredentialSource {
+  const { registry, username, password, mask } = given;
+  if (password === '') return otherwise;
+  mask(password);
+  const host = registry.split('/')[0];
+  return (asked, repository) => (asked === host || (asked === 'docker.io' && /(?:^|\.)docker\.(?:io|com)$/.test(host ?? '')) ? Promise.resolve({ kind: 'basic', username, password }) : otherwise(asked, repository));
+}
