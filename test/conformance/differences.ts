@@ -19,6 +19,10 @@ function args(test: Case): readonly unknown[] {
   return Array.isArray(test.input['args']) ? test.input['args'] : [];
 }
 
+function escaped(text: unknown): string {
+  return String(text).replace(/[.*+?^${}()|[\]\\-]/g, '\\$&');
+}
+
 const names: readonly Difference[] = [
   {
     name: 'P40-empty-image-version',
@@ -40,6 +44,107 @@ const names: readonly Difference[] = [
     applies: (test) => fn(test) === 'secret_ref' && String(args(test)[0]).endsWith(')\n'),
     instead: (wanted) => ({ ...(wanted as JsonMap), name: String(at(wanted, 'name')).replace(/\)$/, '') }),
   },
+  {
+    name: 'P3-differs',
+    kinds: ['names'],
+    foreseen: true,
+    reason: 'a start or stop tag without the paasta- prefix is somebody else\'s',
+    applies: (test) => fn(test) === 'desired_states',
+    instead: (wanted, test) => {
+      const refs = Object.entries(args(test)[0] as Readonly<Record<string, string>>);
+      // A state stays when a tag with our prefix says it: same branch, token, state and commit.
+      const ours = (state: unknown): boolean =>
+        refs.some(([name, sha]) => sha === at(state, 1) && new RegExp(`^refs/tags/(?:paasta-){1,2}${escaped(at(state, 0))}-${escaped(at(state, 2, 1))}-${escaped(at(state, 2, 0))}$`).test(name));
+      return (wanted as readonly unknown[]).filter(ours);
+    },
+  },
 ];
 
-export const DIFFERENCES: readonly Difference[] = [...names];
+/** Newest mark by the mended pattern: group letter by letter, ASCII digits, annotated tags dereferenced. Written anew here, not the product's. */
+function newestMark(test: Case, group: string): readonly (string | null)[] {
+  const refs = test.input['refs'] as readonly (readonly [string, string])[];
+  const pattern = new RegExp(`^refs/tags/paasta-${escaped(group)}(?:\\+(.*))?-([0-9]{8}T[0-9]{6})-deploy$`);
+  let best: readonly (string | null)[] = [null, null, null];
+  let newest = '';
+  for (const [name, sha] of refs) {
+    const [, imageVersion, time] = pattern.exec(name) ?? [];
+    if (time === undefined || time <= newest) continue;
+    newest = time;
+    const commit = refs.find(([other]) => other === `${name}^{}`)?.[1] ?? sha;
+    best = [name, commit, imageVersion ?? null];
+  }
+  return best;
+}
+
+function mapValues(map: unknown, change: (value: unknown, key: string) => unknown): JsonMap {
+  return Object.fromEntries(Object.entries(map as JsonMap).map(([key, value]) => [key, change(value, key)])) as JsonMap;
+}
+
+/** `wanted.latest` with another value for every group. */
+function otherLatest(wanted: unknown, change: (value: unknown, group: string) => unknown): unknown {
+  return { ...(wanted as JsonMap), latest: mapValues(at(wanted, 'latest'), change) };
+}
+
+/** State that the tags of a control branch say about a commit, the branch taken letter by letter after one prefix. */
+function outerState(test: Case, branch: string, sha: string): JsonMap {
+  let best: JsonMap = { desired_state: 'start', force_bounce: null };
+  const refs = test.input['refs'] as readonly (readonly [string, string])[];
+  for (const [name, commit] of [...refs].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const [, token, state] = new RegExp(`^refs/tags/paasta-(?:paasta-)?${escaped(branch)}-([^-]+)-(start|stop)$`).exec(name) ?? [];
+    const pointed = refs.find(([other]) => other === `${name}^{}`)?.[1] ?? commit;
+    if (token !== undefined && state !== undefined && pointed === sha && token >= String(best['force_bounce'] ?? '')) best = { desired_state: state, force_bounce: token };
+  }
+  return best;
+}
+
+/** The three mappings of deployments.json with another value under every key. */
+function otherDeployments(wanted: unknown, change: (part: 'v1' | 'deployments' | 'controls', entry: unknown, key: string) => unknown): unknown {
+  const deployments = at(wanted, 'deployments');
+  if (at(deployments, 'v1') === undefined) return wanted;
+  const part = (name: 'v1' | 'deployments' | 'controls'): JsonMap => ({ ...(at(deployments, name) as JsonMap), entries: mapValues(at(deployments, name, 'entries'), (entry, key) => change(name, entry, key)) });
+  return { ...(wanted as JsonMap), deployments: { v1: part('v1'), deployments: part('deployments'), controls: part('controls') } };
+}
+
+const tags: readonly Difference[] = [
+  {
+    name: 'P2-differs',
+    kinds: ['tags'],
+    foreseen: true,
+    reason: 'the newest mark of a group is looked up with the group taken letter by letter (and ASCII digits, and annotated tags dereferenced)',
+    applies: () => true,
+    instead: (wanted, test) => otherLatest(wanted, (_value, group) => newestMark(test, group)),
+  },
+  {
+    name: 'P40-empty-image-version',
+    kinds: ['tags'],
+    foreseen: true,
+    reason: 'an empty image version is none: null, and no trailing dash in the image',
+    applies: () => true,
+    instead: (wanted) =>
+      otherDeployments(
+        otherLatest(wanted, (value) => [at(value, 0), at(value, 1), at(value, 2) === '' ? null : at(value, 2)]),
+        (part, entry) => {
+          const image = String(at(entry, 'docker_image')).replace(/-$/, '');
+          if (part === 'controls') return entry;
+          return { ...(entry as JsonMap), docker_image: image, ...(part === 'deployments' && at(entry, 'image_version') === '' ? { image_version: null } : {}) };
+        },
+      ),
+  },
+  {
+    name: 'D-paasta-cluster',
+    kinds: ['tags'],
+    foreseen: true,
+    reason: 'start and stop tags of a cluster that is itself called paasta-… count (PaaSTA takes its name for a doubled prefix)',
+    applies: (test) => (test.input['system'] as { readonly clusters?: readonly string[] }).clusters?.some((cluster) => cluster.startsWith('paasta-')) === true,
+    instead: (wanted, test) => {
+      const service = String(test.input['service']);
+      const shaOf = (branch: string): string => String(at(wanted, 'deployments', 'v1', 'entries', `${service}:paasta-${branch}`, 'docker_image')).replace(/^.*:paasta-/, '').slice(0, 40);
+      return otherDeployments(wanted, (part, entry, key) => {
+        const branch = key.slice(service.length + 1).replace(part === 'v1' ? /^paasta-/ : /^/, '');
+        return part === 'deployments' || !branch.startsWith('paasta-') ? entry : { ...(entry as JsonMap), ...outerState(test, branch, shaOf(branch)) };
+      });
+    },
+  },
+];
+
+export const DIFFERENCES: readonly Difference[] = [...names, ...tags];

@@ -21,8 +21,9 @@ export function pythonFloat(value: number): string {
   return `${sign}${whole}.${digits.slice(exponent + 1) || '0'}`;
 }
 
-/** A date without time, or a moment, as Python prints it. Dates are kept as midnight UTC, so midnight prints as a date. */
+/** A date without time, or a moment, as Python prints it. The YAML reader keeps its ISO text; without that, midnight prints as a date. */
 function pythonDate(value: Date): string {
+  if ('text' in value && typeof value.text === 'string') return value.text.replace('T', ' ');
   const iso = value.toISOString();
   if (iso.endsWith('T00:00:00.000Z')) return iso.slice(0, 10);
   return iso.slice(0, 19).replace('T', ' ') + (value.getUTCMilliseconds() === 0 ? '' : `.${iso.slice(20, 23)}000`);

@@ -2,7 +2,7 @@
 import { dockerImage } from '../contract/image.ts';
 import { controlIndex } from './control.ts';
 import { marksByGroup, rollbacksOf, runningSince, type Mark } from './marks.ts';
-import { inByteOrder, malformedTags, peeledRefs } from './refs.ts';
+import { malformedTags, peeledRefs } from './refs.ts';
 import type { Deployed, Deployments, Ref } from './types.ts';
 
 export interface RefOptions {
@@ -23,9 +23,12 @@ export interface RefDeployments extends Deployments {
   rollbacks(deployGroup: string, sha: string): readonly Mark[];
 }
 
-/** `refs` may be in any order and may hold `^{}` entries; between marks of the same second the first in byte order counts. */
+/**
+ * `refs` in byte order of their names, as git servers list them (a list from elsewhere goes through `inByteOrder` first): between marks of
+ * the same second the first in the list counts, between a start and a stop of the same second the last. `^{}` entries are understood.
+ */
 export function deploymentsFromRefs(service: string, refs: readonly Ref[], options: RefOptions = {}): RefDeployments {
-  const ordered = inByteOrder(peeledRefs(refs));
+  const ordered = peeledRefs(refs);
   const groups = marksByGroup(ordered);
   const controls = controlIndex(ordered);
   const malformed = malformedTags(ordered, service);

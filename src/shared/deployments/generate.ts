@@ -4,7 +4,7 @@ import { dockerImage } from '../contract/image.ts';
 import { pythonJson, type Json } from '../contract/python-text.ts';
 import { controlIndex } from './control.ts';
 import { marksByGroup } from './marks.ts';
-import { inByteOrder, peeledRefs } from './refs.ts';
+import { peeledRefs } from './refs.ts';
 import type { Ref } from './types.ts';
 
 /** An instance of the service, in the order of the files. */
@@ -39,10 +39,10 @@ export interface Generated {
 
 /**
  * The content of the file. Groups without a mark, and their instances, are left out. A stop counts for its commit, as in PaaSTA: the
- * file stays the same for readers of either kind.
+ * file stays the same for readers of either kind. `refs` in byte order, as git servers list them (see `inByteOrder`).
  */
 export function generateDeployments(service: string, instances: readonly GroupedBranch[], refs: readonly Ref[]): Generated {
-  const ordered = inByteOrder(peeledRefs(refs));
+  const ordered = peeledRefs(refs);
   const groups = marksByGroup(ordered);
   const states = controlIndex(ordered);
   const v1 = new Map<string, GeneratedImage>();

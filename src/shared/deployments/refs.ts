@@ -19,17 +19,17 @@ export function peeledRefs(refs: readonly Ref[]): readonly Ref[] {
 
 /** Byte order of the names, as git servers list refs: the order that decides between marks of the same second. */
 export function inByteOrder(refs: readonly Ref[]): readonly Ref[] {
-  return [...refs].sort((a, b) => (a.name === b.name ? 0 : byteOrder(a.name, b.name)));
+  const sorted = refs.every((ref, i) => i === 0 || byteOrder(refs[i - 1]?.name ?? '', ref.name) <= 0);
+  return sorted ? refs : [...refs].sort((a, b) => byteOrder(a.name, b.name));
 }
 
 function byteOrder(a: string, b: string): number {
-  // UTF-16 order differs from byte order only beyond the basic plane, where surrogates sort below U+E000.
-  const [x, y] = [[...a], [...b]];
-  for (let i = 0; i < x.length && i < y.length; i++) {
-    const difference = (x[i]?.codePointAt(0) ?? 0) - (y[i]?.codePointAt(0) ?? 0);
-    if (difference !== 0) return difference;
+  for (let i = 0; i < a.length && i < b.length; i++) {
+    const [x, y] = [a.charCodeAt(i), b.charCodeAt(i)];
+    // UTF-16 order differs from byte order only where a surrogate meets a character from U+E000 on.
+    if (x !== y) return x >= 0xd800 && y >= 0xd800 ? (a.codePointAt(i) ?? 0) - (b.codePointAt(i) ?? 0) : x - y;
   }
-  return x.length - y.length;
+  return a.length - b.length;
 }
 
 /** One warning about tags that start with `paasta-` but are none of ours, with examples. */

@@ -1,7 +1,8 @@
 /** `names`: small functions of the contract. */
-import { controlTag, dockerImage, deepMerge, deployTag, deploymentVersionForms, fileMode, formatTimestamp, isDeployStep, labelValue, limitWithHash, nameInParentheses, nodeLabel, paastaPrefixed, parseJobId, parseSecretReference, parseTimestamp, registrationLabel, rollbackTag, sanitiseName, secretName, secretSignatureName, serviceAccountName, shaOfImage, splitTag, ssmSecretName, appName, tagRef, versionOfImage, volumeName, type ValueMap } from '../../../src/shared/contract/index.ts';
+import { controlTag, dockerImage, isMap, pythonText, deepMerge, deployTag, deploymentVersionForms, fileMode, formatTimestamp, isDeployStep, labelValue, limitWithHash, nameInParentheses, nodeLabel, paastaPrefixed, parseJobId, parseSecretReference, parseTimestamp, registrationLabel, rollbackTag, sanitiseName, secretName, secretSignatureName, serviceAccountName, shaOfImage, splitTag, ssmSecretName, appName, tagRef, versionOfImage, volumeName, type ValueMap } from '../../../src/shared/contract/index.ts';
 import { UserError } from '../../../src/shared/contract/errors.ts';
 import { controlStates } from '../../../src/shared/deployments/control.ts';
+import { readYaml } from '../../../src/shared/soa-configs/yaml.ts';
 import { REFUSED, type Case, type Plug } from '../types.ts';
 
 const UNCOVERED = Symbol('uncovered');
@@ -53,6 +54,11 @@ function ours(fn: string, a: readonly unknown[]): unknown {
       return controlStates(refs)
         .map((state) => [state.branch, state.sha, [state.desiredState, state.forceBounce]])
         .sort((x, y) => (`${String(x[0])} ${String(x[1])}` < `${String(y[0])} ${String(y[1])}` ? -1 : 1));
+    }
+    case 'env_text': {
+      const { document } = readYaml(`value: ${first}\n`, 'env.yaml');
+      const value = isMap(document?.value) ? document.value['value'] : undefined;
+      return value === undefined ? REFUSED : pythonText(value);
     }
     default: return UNCOVERED;
   }
