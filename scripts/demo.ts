@@ -26,9 +26,24 @@ function expect(holds: boolean, what: string): void {
   if (!holds) complaints.push(what);
 }
 
+/** What a person sees in the job log: commands to the runner are carried out, not shown. */
+function show(): (chunk: string) => void {
+  let rest = '';
+  return (chunk) => {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) {
+      if (line.startsWith('::add-mask::') || line === '::endgroup::') continue;
+      const command = /^::(group|error|warning|notice)(?: [^:]*)?::(.*)$/.exec(line);
+      const text = command === null ? line : `${command[1] === 'group' ? '▸' : `${command[1]?.toUpperCase() ?? ''}:`} ${(command[2] ?? '').replaceAll('%0A', '\n  │   ').replaceAll('%0D', '').replaceAll('%25', '%')}`;
+      say(`  │ ${text}`);
+    }
+  };
+}
+
 async function step(world: World, action: string, inputs: Record<string, string>, wanted: 'success' | 'failure' = 'success'): Promise<BundleRun> {
   say(`\n$ dist/${action} ${Object.entries(inputs).map(([k, v]) => `${k}=${/token|password/.test(k) ? '***' : v}`).join(' ')}`);
-  const run = await world.action(action, inputs, { onText: (chunk) => process.stdout.write(chunk.replace(/^(?=.)/gm, '  │ ')) });
+  const run = await world.action(action, inputs, { onText: show() });
   summaries.push(run.summary);
   const ended = run.code === 0 ? 'success' : 'failure';
   if (ended !== wanted) expect(false, `${action} ended with ${ended} (exit ${String(run.code)}), wanted ${wanted}`);

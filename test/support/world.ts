@@ -26,14 +26,14 @@ export function filesOf(directory: string, below = ''): Record<string, string> {
   return files;
 }
 
-export interface World {
+/** Everything of a job but a cluster. */
+export interface ServiceWorld {
   readonly github: GitHubDouble;
   readonly repository: DoubleRepository;
   /** Token of the job, with the permissions that our workflow asks for. */
   readonly token: string;
   readonly registry: Registry;
   readonly docker: Docker;
-  readonly cluster: Cluster;
   readonly soaDir: string;
   readonly systemConfigDir: string;
   /** Working copy of the service. */
@@ -46,17 +46,21 @@ export interface World {
   commit(files: Readonly<Record<string, string>>, message: string): Promise<string>;
   /** One of our actions, as a job on `main` would run it. */
   action(name: string, inputs: Readonly<Record<string, string>>, options?: BundleOptions): Promise<BundleRun>;
-  kubectl(...argv: string[]): Promise<string>;
   stop(): Promise<void>;
 }
 
-export async function startWorld(options: { name: string; size: 'control-plane' | 'full'; log: (line: string) => void; keep?: boolean }): Promise<World> {
+export interface World extends ServiceWorld {
+  readonly cluster: Cluster;
+  kubectl(...argv: string[]): Promise<string>;
+}
+
+/** Docker engine, registry, the double and the example's repositories; no cluster. */
+export async function startServiceWorld(options: { name: string; log: (line: string) => void; keep?: boolean; context?: string }): Promise<ServiceWorld> {
   const { name, log } = options;
   const directory = mkdtempSync(join(tmpdir(), 'paasta-world-'));
   const { goPath } = await ensureGo(log);
   const docker = await ensureDocker({ name, log });
   const registry = await startRegistry({ name, log });
-  const cluster = await startCluster({ name, size: options.size, log, registry, ...(options.size === 'control-plane' ? { fakeNodes: 1 } : {}) });
   const github = await startGitHub({ root: join(directory, 'git') });
   const repository = await github.createRepository('acme', 'hello', { files: filesOf(join(ROOT, 'examples', 'hello')) });
   const token = github.addToken({ permissions: { contents: 'write', deployments: 'write', metadata: 'read' } });
@@ -67,7 +71,7 @@ export async function startWorld(options: { name: string; size: 'control-plane' 
   cpSync(join(ROOT, 'examples', 'soa-configs'), soaDir, { recursive: true });
   mkdirSync(systemConfigDir);
   const system = JSON.parse(readFileSync(join(ROOT, 'examples', 'system-config', 'paasta.json'), 'utf8')) as Record<string, unknown>;
-  const context = cluster.context;
+  const context = options.context ?? 'none';
   writeFileSync(join(systemConfigDir, 'paasta.json'), JSON.stringify({ ...system, docker_registry: `${registry.host}/team`, kube_clusters: { dev: { context }, prod: { context } } }));
   const git = async (...argv: string[]): Promise<string> => (await exec('git', ['-C', checkout, ...argv])).stdout.trim();
   await exec('git', ['clone', '--quiet', repository.cloneUrl, checkout]);
@@ -82,7 +86,7 @@ export async function startWorld(options: { name: string; size: 'control-plane' 
     GOCACHE: process.env['GOCACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'go-build'), GOPATH: process.env['GOPATH'] ?? join(homedir(), 'go'),
   };
   return {
-    github, repository, token, registry, docker, cluster, soaDir, systemConfigDir, checkout, path, env,
+    github, repository, token, registry, docker, soaDir, systemConfigDir, checkout, path, env,
     async commit(files, message) {
       for (const [path, text] of Object.entries(files)) writeFileSync(join(checkout, path), text);
       await git('add', '--all');
@@ -111,15 +115,30 @@ export async function startWorld(options: { name: string; size: 'control-plane' 
         },
       });
     },
-    kubectl: async (...argv) => (await exec(cluster.kubectlPath, ['--kubeconfig', cluster.kubeconfigPath, ...argv], { maxBuffer: 64 * 1024 * 1024 })).stdout,
     async stop() {
       await github.stop();
       if (options.keep !== true) {
-        await cluster.stop();
         await registry.stop();
         await docker.stop();
       }
       rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The same with a Kubernetes that may pull from the registry. */
+export async function startWorld(options: { name: string; size: 'control-plane' | 'full'; log: (line: string) => void; keep?: boolean }): Promise<World> {
+  const { name, log } = options;
+  const cluster = await startCluster({ name, size: options.size, log, ...(options.size === 'control-plane' ? { fakeNodes: 1 } : {}) });
+  const world = await startServiceWorld({ ...options, context: cluster.context });
+  await cluster.addRegistry(world.registry);
+  return {
+    ...world,
+    cluster,
+    kubectl: (...argv) => cluster.must(argv, {}),
+    async stop() {
+      if (options.keep !== true) await cluster.stop();
+      await world.stop();
     },
   };
 }
