@@ -23,7 +23,7 @@ export interface ItestDependencies {
   readonly run: Run;
   readonly docker: Docker;
   /** A directory, relative to that of the run; it need not exist. */
-  tree(path: string): TreeReader;
+  readonly tree: (path: string) => TreeReader;
 }
 
 /** Lines of make's output that the summary repeats. */
@@ -162,7 +162,7 @@ function requireSuccess(runtime: Runtime, result: RunResult, inputs: ItestInputs
   const how = result.signal === null ? `with exit code ${String(result.code)}` : `by ${result.signal}`;
   const where = recipe === undefined ? {} : { file: recipe.file, line: recipe.line };
   throw new UserError(inRepository(problem('MAKE_FAILED', `make ${inputs.target} ended ${how}${recipe === undefined ? '' : ` in the target '${recipe.target}'`}`, { ...where, hint: `its output is in the group 'make ${inputs.target}' above` }), runtime, directory), {
-    exitCode: result.signal === null ? result.code : 128 + (constants.signals[result.signal] ?? 0),
+    exitCode: result.signal === null ? result.code : 128 + constants.signals[result.signal],
   });
 }
 

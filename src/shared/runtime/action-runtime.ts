@@ -10,7 +10,7 @@ import { appendSummary } from './summary-file.ts';
 /** A runtime and what its owner has to close. */
 export interface OwnedRuntime {
   readonly runtime: Runtime;
-  close(): void;
+  readonly close: () => void;
 }
 
 /**

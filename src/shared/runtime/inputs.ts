@@ -131,7 +131,7 @@ export function flag(options: Common & { readonly default?: 'true' | 'false' } =
 /** `true`, `false`, or `undefined` when not given: for settings whose default is decided elsewhere. */
 export function optionalFlag(options: Common = {}): InputReader<boolean | undefined> {
   const inner = flag();
-  return reader<boolean | undefined>(options, inner.parse.bind(inner) as InputReader<boolean | undefined>['parse'], () => undefined);
+  return reader<boolean | undefined>(options, (value, name, runtime) => inner.parse(value, name, runtime), () => undefined);
 }
 
 interface Bounds {

@@ -15,7 +15,7 @@ export function inert(text: string): string {
 /** Remembers secrets and takes them out of texts. */
 export interface Redaction {
   readonly mask: Mask;
-  redact(text: string): string;
+  readonly redact: (text: string) => string;
 }
 
 export function createRedaction(onSecret: (secret: string) => void = () => undefined): Redaction {

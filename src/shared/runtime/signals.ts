@@ -7,7 +7,7 @@ export interface Signals {
   readonly signal: AbortSignal;
   /** The signal that aborted, for the exit. */
   received(): NodeJS.Signals | undefined;
-  close(): void;
+  readonly close: () => void;
 }
 
 /**

@@ -86,7 +86,7 @@ function printable(text: string): string {
 export function plainText(markdown: string): string {
   return markdown
     .split('\n')
-    .filter((line) => !/^\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?\s*$/.test(line) && !/^```/.test(line))
+    .filter((line) => !/^\|[\s|]*\|$/.test(line) && !/^\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?\s*$/.test(line) && !/^```/.test(line))
     .map((line) => line
       .replace(/^#{1,6}\s+/, '')
       .replace(/^\|\s?(.*?)\s?\|\s*$/, (_, cells: string) => cells.split(/\s*(?<!\\)\|\s*/).join('  '))
