@@ -147,4 +147,48 @@ const tags: readonly Difference[] = [
   },
 ];
 
-export const DIFFERENCES: readonly Difference[] = [...names, ...tags];
+/** The exact integer above or below a product of short decimals: floating point is off by far less than a millionth. */
+const exactCeil = (a: unknown, b: unknown): number => Math.ceil(Math.round(Number(a) * Number(b) * 1e6) / 1e6);
+const exactFloor = (value: number): number => Math.floor(Math.round(value * 1e6) / 1e6);
+
+const bounce: readonly Difference[] = [
+  {
+    name: 'float-ceil',
+    kinds: ['bounce'],
+    foreseen: true,
+    reason: 'ceil(instances × margin) is computed exactly',
+    applies: (test) => fn(test) === 'method' && test.input['bounce_method'] === 'crossover' && test.expected['error'] === undefined,
+    instead: (wanted, test) => {
+      const needed = Math.max(exactCeil(test.input['instances'], test.input['margin_factor'] ?? 1) - Number(test.input['happy_new']), 0);
+      return { ...(wanted as JsonMap), tasks_to_drain: (test.input['old_non_draining'] as readonly string[]).slice(needed) };
+    },
+  },
+  {
+    name: 'R13-truncated-percentage',
+    kinds: ['bounce'],
+    foreseen: true,
+    reason: 'percentages are computed exactly: margin 0.9 lets 10 % go, not 9 %',
+    applies: (test) => fn(test) === 'strategy' && at(test.input, 'settings', 'bounce_margin_factor') !== undefined,
+    instead: (wanted, test) => {
+      const percent = `${exactFloor((1 - Number(at(test.input, 'settings', 'bounce_margin_factor'))) * 100)}%`;
+      const rolling = at(wanted, 'strategy', 'rollingUpdate') as JsonMap | undefined;
+      const crossover = rolling !== undefined && rolling['maxUnavailable'] !== '100%';
+      return { ...(wanted as JsonMap), pdb_max_unavailable: percent, ...(crossover ? { strategy: { ...(at(wanted, 'strategy') as JsonMap), rollingUpdate: { ...rolling, maxUnavailable: percent } } } : {}) };
+    },
+  },
+  {
+    name: 'D-upthendown',
+    kinds: ['bounce'],
+    foreseen: true,
+    reason: 'upthendown is rendered as the objects of crossover; the bounce is ours',
+    applies: (test) => fn(test) === 'strategy' && at(test.input, 'settings', 'bounce_method') === 'upthendown' && at(test.input, 'settings', 'aws_ebs_volumes') === undefined,
+    instead: (wanted, test) => {
+      const margin = Number(at(test.input, 'settings', 'bounce_margin_factor') ?? at(test.input, 'system', 'default_bounce_margin_factor') ?? 0.95);
+      const surge = Number(at(test.input, 'settings', 'bounce_overprovision_factor') ?? at(test.input, 'system', 'default_bounce_overprovision_factor') ?? 1);
+      const rollingUpdate = { maxSurge: `${exactFloor(surge * 100)}%`, maxUnavailable: `${exactFloor((1 - margin) * 100)}%` };
+      return { ...(wanted as JsonMap), strategy: { type: 'RollingUpdate', rollingUpdate } };
+    },
+  },
+];
+
+export const DIFFERENCES: readonly Difference[] = [...names, ...tags, ...bounce];
