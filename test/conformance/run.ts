@@ -41,9 +41,16 @@ function readCases(directory: string): Case[] {
   });
 }
 
+/** `undefined`: there is none. A plug that cannot be loaded is reported and does not stop the other kinds. */
 async function loadPlug(kind: string): Promise<Plug | undefined> {
   const file = join(HERE, 'kinds', `${kind}.ts`);
-  return existsSync(file) ? ((await import(file)) as { readonly plug: Plug }).plug : undefined;
+  if (!existsSync(file)) return undefined;
+  try {
+    return ((await import(file)) as { readonly plug: Plug }).plug;
+  } catch (error) {
+    process.stderr.write(`! kind ${kind} cannot be loaded: ${error instanceof Error ? error.message : String(error)}\n`);
+    return undefined;
+  }
 }
 
 /** The wanted value after every rule that applies, and those rules. Equal without any rule is equal. */
