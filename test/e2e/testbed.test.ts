@@ -7,6 +7,7 @@ import type { Cluster, Docker, Registry } from '../testbed/index.ts';
 import { bring } from '../testbed/parts/debian.ts';
 import { mounts } from '../testbed/parts/host.ts';
 import { clusterDir } from '../testbed/parts/cluster.ts';
+import { cgroupName } from '../testbed/parts/places.ts';
 import { recorded, recordedNames } from '../testbed/parts/processes.ts';
 import { must } from '../testbed/parts/run.ts';
 
@@ -62,7 +63,7 @@ describe('a cluster with real pods', () => {
     expect(shims()).toEqual([]);
     expect(mounts().filter((m) => m.at.startsWith(dir))).toEqual([]);
     expect(fs.existsSync(`/sys/class/net/${bridge}`)).toBe(false);
-    expect(mounts().filter((m) => m.type.startsWith('cgroup')).map((m) => path.join(m.at, `paasta-testbed-${NAME}`)).filter((d) => fs.existsSync(d))).toEqual([]);
+    expect(mounts().filter((m) => m.type.startsWith('cgroup')).map((m) => path.join(m.at, cgroupName(NAME))).filter((d) => fs.existsSync(d))).toEqual([]);
     expect(fs.existsSync(dir)).toBe(false);
     // another cluster with real pods on this machine keeps the settings for itself
     const others = fs.readdirSync('/sys/class/net').some((n) => n.startsWith('ptb'));

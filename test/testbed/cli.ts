@@ -3,7 +3,7 @@ import { readArguments, USAGE } from './args.ts';
 import type { Arguments } from './args.ts';
 import { bringAll, ensureDocker, startCluster, startRegistry, terminal, TestbedError } from './index.ts';
 import { down } from './parts/cluster.ts';
-import { downDocker } from './parts/docker.ts';
+import { downDocker, engineUsers } from './parts/docker.ts';
 import { examine } from './parts/doctor.ts';
 import { downGit, upGit } from './parts/git-server.ts';
 import { downKind } from './parts/kind.ts';
@@ -61,7 +61,7 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   switch (args.command) {
     case 'up': await up(args); return 0;
-    case 'down': await downAll(args.all ? knownNames() : [args.name]); return 0;
+    case 'down': await downAll(args.all ? [...new Set([...knownNames(), ...engineUsers()])] : [args.name]); return 0;
     case 'doctor': return doctor(args);
     case 'bring': await bringAll(args.size, log); log(`everything for size ${args.size} is here`); return 0;
     case 'status': {

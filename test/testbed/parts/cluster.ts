@@ -11,7 +11,7 @@ import { fullMark, makeBridge, makeCgroup, removeCgroup, removeTraces, restoreSe
 import { ensureBinaries, wantedVersion } from './kubernetes-build.ts';
 import type { Binaries } from './kubernetes-build.ts';
 import { withLock } from './lock.ts';
-import { checkName, isRoot, makeStateRoot, partState, SOURCES, tidyState } from './places.ts';
+import { cgroupName, checkName, isRoot, makeStateRoot, partState, SOURCES, tidyState } from './places.ts';
 import { freePorts, portOpen } from './ports.ts';
 import { makePki, writeKubeconfig } from './pki.ts';
 import { launch, recordedNames, stop, waitFor } from './processes.ts';
@@ -33,7 +33,6 @@ export interface ClusterOptions {
 export const clusterDir = (name: string): string => partState(name, 'kubernetes');
 /** The kubeconfig's context: never one that a person would have by chance. */
 export const contextName = (name: string): string => `paasta-testbed-${name}`;
-const cgroupName = (name: string): string => `paasta-testbed-${name}`;
 const lockOf = (name: string): string => path.join(makeStateRoot(), 'locks', name);
 const machineLock = (): string => path.join(makeStateRoot(), 'locks', 'machine.lock');
 

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { makeCgroup, removeCgroup, unmountBelow } from './host.ts';
 import { withLock } from './lock.ts';
-import { checkName, isRoot, LONGEST_STATE_PATH, makeStateRoot, partState, stateRoot, tidyState } from './places.ts';
+import { cgroupName, checkName, isRoot, LONGEST_STATE_PATH, makeStateRoot, partState, stateRoot, tidyState } from './places.ts';
 import { launch, recorded, stop, waitFor } from './processes.ts';
 import { ensure, fileOf, find } from './programs.ts';
 import { run } from './run.ts';
@@ -21,7 +21,6 @@ export interface DockerEngine {
   readonly from: 'machine' | 'testbed';
 }
 
-const CGROUP = 'paasta-testbed-docker';
 /** Directories that dockerd makes whatever its options are; those that were not there before are removed afterwards. */
 const FIXED = ['/opt/containerd', '/opt/containerd/bin', '/opt/containerd/lib', '/run/docker', '/run/docker/plugins', '/run/runc', '/run/containerd', '/run/containerd/s', '/run/containerd/runc'];
 
@@ -66,8 +65,8 @@ async function startEngine(docker: string, log: Log): Promise<void> {
     fs.writeFileSync(path.join(dir, 'made.json'), JSON.stringify({ dirs: FIXED.filter((d) => !fs.existsSync(d)), bridge: !fs.existsSync('/sys/class/net/docker0') }));
     const PATH = [...new Set([dockerd.directory, containerd.directory, runc.directory]), process.env['PATH'] ?? '', '/usr/sbin', '/sbin'].join(':');
     // firewall rules and forwarding would outlive the engine, a FORWARD policy of DROP among them
-    await launch(dir, 'dockerd', { cgroup: makeCgroup(CGROUP), env: { PATH }, argv: [fileOf(dockerd, 'dockerd'), '--data-root', path.join(dir, 'data'), '--exec-root', path.join(dir, 'exec'),
-      '--host', socket(), '--pidfile', path.join(dir, 'own.pid'), '--cgroup-parent', `/${CGROUP}`, '--iptables=false', '--ip6tables=false', '--ip-forward=false', '--ip-masq=false'] });
+    await launch(dir, 'dockerd', { cgroup: makeCgroup(cgroupName('docker')), env: { PATH }, argv: [fileOf(dockerd, 'dockerd'), '--data-root', path.join(dir, 'data'), '--exec-root', path.join(dir, 'exec'),
+      '--host', socket(), '--pidfile', path.join(dir, 'own.pid'), '--cgroup-parent', `/${cgroupName('docker')}`, '--iptables=false', '--ip6tables=false', '--ip-forward=false', '--ip-masq=false'] });
     await waitFor(dir, 'dockerd', 'the docker engine', 60_000, async () => (await engineVersion(docker, socket())) !== undefined);
   });
 }
@@ -104,7 +103,7 @@ async function removeEngine(log: Log): Promise<void> {
   if (!fs.existsSync(dir)) return;
   const users = engineUsers();
   await stop(dir, 'dockerd', 'SIGTERM', 20_000);
-  await removeCgroup(CGROUP, log);
+  await removeCgroup(cgroupName('docker'), log);
   await unmountBelow(dir);
   let made: { dirs: string[]; bridge: boolean } = { dirs: [], bridge: false };
   try { made = JSON.parse(fs.readFileSync(path.join(dir, 'made.json'), 'utf8')) as typeof made; } catch { /* it never started */ }

@@ -92,7 +92,7 @@ export async function examine(size: Size): Promise<Finding[]> {
   const findings: Finding[] = [{ level: 'ok', text: `Node ${process.version} on ${os.platform()} ${os.arch()}, ${os.cpus().length} cores, ${Math.round(os.freemem() / 2 ** 30)} GiB of memory free (a cluster uses 0.5 GiB, one with real pods 0.7)` }];
   const longest = path.join(stateRoot(), 'x'.repeat(21), 'kubernetes');
   findings.push(longest.length <= LONGEST_STATE_PATH + 10 ? { level: 'ok', text: `state directory ${stateRoot()}` } : { level: 'fail', text: `the state directory ${stateRoot()} is too long for unix sockets. Next step: set PAASTA_TESTBED_STATE` });
-  for (const id of ['git', 'openssl'] as const) findings.push(await programFinding(id));
+  for (const id of ['git', 'make', 'openssl'] as const) findings.push(await programFinding(id));
   const given = givenContext();
   if (given !== undefined) findings.push({ level: 'note', text: `Kubernetes: context '${given}' (PAASTA_TESTBED_CONTEXT) is used if it is on loopback or of kind; nothing is started` });
   else {

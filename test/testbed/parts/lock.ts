@@ -15,7 +15,8 @@ function held(text: string): boolean {
 /** Takes the lock or answers false; breaks a lock whose holder is dead. */
 function take(file: string): boolean {
   const mine = `${file}.${process.pid}.${Math.random().toString(36).slice(2)}`;
-  fs.writeFileSync(mine, me());
+  fs.mkdirSync(path.dirname(file), { recursive: true }); // `down` of the last testbed removes an empty one
+  try { fs.writeFileSync(mine, me()); } catch { return false; }
   try {
     try { fs.linkSync(mine, file); return true; } catch { /* held, perhaps by nobody any more */ }
     let text: string;
@@ -33,7 +34,6 @@ function take(file: string): boolean {
 
 /** Runs `body` while no other process is inside the same lock; says so every 15 s while it waits. */
 export async function withLock<T>(file: string, body: () => Promise<T>, log: Log = silent): Promise<T> {
-  fs.mkdirSync(path.dirname(file), { recursive: true });
   let said = Date.now() - SIGN_OF_LIFE_MS + 1000;
   while (!take(file)) {
     if (Date.now() - said > SIGN_OF_LIFE_MS) {

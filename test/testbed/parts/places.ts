@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { TestbedError } from './say.ts';
 
@@ -51,6 +52,13 @@ export function knownNames(): string[] {
   return fs.readdirSync(stateRoot(), { withFileTypes: true }).filter((e) => e.isDirectory() && NAME.test(e.name) && !RESERVED.has(e.name)).map((e) => e.name);
 }
 
+/** The cgroup of one part: two state directories of one machine never share it, because `down` kills what is in it. */
+export function cgroupName(part: string): string {
+  const given = process.env['PAASTA_TESTBED_STATE'];
+  const mark = given === undefined || given === '' ? '' : `${createHash('sha256').update(stateRoot()).digest('hex').slice(0, 6)}-`;
+  return `paasta-testbed-${mark}${part}`;
+}
+
 /** Creates the root of all state so that only this user may write there. */
 export function makeStateRoot(): string {
   const root = stateRoot();
@@ -58,15 +66,11 @@ export function makeStateRoot(): string {
   return root;
 }
 
-/** Removes a testbed's directory when its last part is gone, and the root with the last testbed. */
+/** Removes a testbed's directory when its last part is gone, and the root with the last testbed; never a held lock. */
 export function tidyState(name: string): void {
   const root = stateRoot();
   for (const dir of [path.join(root, name), path.join(root, 'locks'), root]) {
-    try {
-      if (dir.endsWith('locks') && knownNames().length > 0) continue;
-      if (dir.endsWith('locks')) fs.rmSync(dir, { recursive: true, force: true });
-      else fs.rmdirSync(dir);
-    } catch { /* still in use by another part */ }
+    try { fs.rmdirSync(dir); } catch { /* still in use */ }
   }
 }
 
