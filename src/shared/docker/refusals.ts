@@ -40,6 +40,10 @@ const RULES: readonly Rule[] = [
     hint: (_registry, repository) => `create the repository '${repository}' first: this registry (ECR, for one) does not create it on push`,
   },
   {
+    pattern: /quota|storage limit|will exceed the configured upper limit|no space left on device/i, code: 'REGISTRY_QUOTA', transient: false, what: 'the registry has no room left for it',
+    hint: () => 'raise the quota, or let a retention rule delete old images (never those that a deploy group runs)',
+  },
+  {
     pattern: /no basic auth credentials|unauthorized|authentication required|incorrect username or password|401/i, code: 'REGISTRY_UNAUTHORIZED', transient: false, what: 'the registry does not know these credentials',
     hint: (registry) => `log in to ${registry} before this step (docker login); a login for another host name does not count`,
   },

@@ -109,7 +109,7 @@ export async function send(request: Request, options: TransportOptions, attempts
       if (signal?.aborted) throw new CancelledError();
       const code = codeOf(error);
       const failure = new NoAnswer(textOf(error), code, error);
-      log.debug(`registry: ${request.method} ${shown(request.url)} -> ${failure.message} [${code}]`);
+      log.debug(`registry: ${request.method} ${shown(request.url)} -> ${failure.notTls ? 'it does not speak TLS' : failure.message} [${code}]`);
       if (attempt >= attempts || failure.certificate || failure.notTls || PERMANENT_CODES.has(code)) throw failure;
       log.info(`registry: ${shown(request.url)} did not answer (${failure.message}); trying again in ${Math.round(pause / 100) / 10} s (attempt ${attempt} of ${attempts})`);
     }
