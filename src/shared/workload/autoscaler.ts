@@ -60,20 +60,18 @@ function metricOf(settings: InstanceSettings, provider: MetricsProvider, index: 
 
 /**
  * `undefined`: no autoscaler. Rendered when started, `max_instances` is set, neither bound is 0, and replicas are not set by something
- * external (`bespoke`). Bounds that an operator set for a time win over the file; of a contradiction the bound that was set wins.
+ * external (`bespoke`). Bounds that an operator set for a time win over the file.
  */
 export function autoscaler(settings: InstanceSettings, prefixes: LabelPrefixes, live: LiveState | undefined, refuse: Refuse): KubeObject | undefined {
-  const { maxInstances, minInstances } = settings;
   const providers = settings.autoscalingParams.metrics_providers;
-  if (settings.desiredState === 'stop' || maxInstances === null || providers[0]?.decision_policy === 'bespoke') return undefined;
+  if (settings.desiredState === 'stop' || settings.maxInstances === null || providers[0]?.decision_policy === 'bespoke') return undefined;
   if (settings.persistentVolumes.length > 0) return undefined;
-  if (minInstances === 0 || maxInstances === 0) {
-    refuse([minInstances === 0 ? 'min_instances' : 'max_instances'], warning('AUTOSCALER_WITHOUT_BOUND', 'no HorizontalPodAutoscaler is made while min_instances or max_instances is 0: Kubernetes does not scale to zero', { hint: 'set min_instances to 1 or more, or stop the instance' }));
+  const minReplicas = live?.autoscalingOverride?.minInstances ?? settings.minInstances;
+  const maxReplicas = live?.autoscalingOverride?.maxInstances ?? settings.maxInstances;
+  if (minReplicas === 0 || maxReplicas === 0) {
+    refuse([minReplicas === 0 ? 'min_instances' : 'max_instances'], warning('AUTOSCALER_WITHOUT_BOUND', 'no HorizontalPodAutoscaler is made while min_instances or max_instances is 0: Kubernetes does not scale to zero', { hint: 'set min_instances to 1 or more, or stop the instance' }));
     return undefined;
   }
-  const override = live?.autoscalingOverride;
-  const maxReplicas = Math.max(override?.maxInstances ?? maxInstances, override?.maxInstances === undefined ? (override?.minInstances ?? 0) : 0);
-  const minReplicas = override?.minInstances ?? (override?.maxInstances === undefined ? minInstances : Math.min(minInstances, override.maxInstances));
   const metrics = providers.flatMap((provider, index) => metricOf(settings, provider, index, refuse) ?? []);
   const scaleDown = { ...SCALE_DOWN, ...(plainOf(mapOf(settings.autoscalingParams['scaledown_policies'])) as Fields) };
   return {

@@ -6,6 +6,7 @@ import type { KubeObject } from '../objects/types.ts';
 import type { InstanceSettings } from '../soa-configs/instance-settings.ts';
 import type { SystemConfig } from '../soa-configs/types.ts';
 import { selectorLabels } from './labels.ts';
+import { textOf } from './values-of.ts';
 
 /** The margin that the instance writes itself, else the system's `pdb_max_unavailable`, else 0 (which blocks node drains, as in PaaSTA). */
 export function maxUnavailable(settings: InstanceSettings, system: SystemConfig): number | string {
@@ -13,6 +14,12 @@ export function maxUnavailable(settings: InstanceSettings, system: SystemConfig)
   if (written !== undefined && written !== null) return `${percentLeft(settings.bounceMarginFactor)}%`;
   const configured = system.values['pdb_max_unavailable'];
   return typeof configured === 'string' ? configured : (numberOf(configured) ?? 0);
+}
+
+/** The policy that the instance writes itself, else the system's. */
+function evictionPolicy(settings: InstanceSettings, system: SystemConfig): string {
+  const written = settings.config['unhealthy_pod_eviction_policy'];
+  return written !== undefined && written !== null ? settings.unhealthyPodEvictionPolicy : (textOf(system.values['unhealthy_pod_eviction_policy']) ?? settings.unhealthyPodEvictionPolicy);
 }
 
 /** Rendered for every instance, also for stopped ones. */
@@ -23,7 +30,7 @@ export function disruptionBudget(settings: InstanceSettings, system: SystemConfi
     metadata: { name: settings.appName, namespace: settings.namespace },
     spec: {
       maxUnavailable: maxUnavailable(settings, system),
-      unhealthyPodEvictionPolicy: settings.unhealthyPodEvictionPolicy,
+      unhealthyPodEvictionPolicy: evictionPolicy(settings, system),
       selector: { matchLabels: selectorLabels(settings, prefixes) },
     },
   };

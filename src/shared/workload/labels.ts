@@ -40,13 +40,17 @@ export function workloadLabels(settings: InstanceSettings, prefixes: LabelPrefix
     [`${prefixes.company}paasta_instance`]: settings.instance,
     [`${prefixes.company}paasta_git_sha`]: sha,
     [paastaPrefixed('owner', prefixes)]: OWNER,
-    ...(settings.prometheusShard === null ? {} : { [paastaPrefixed('prometheus_shard', prefixes)]: settings.prometheusShard }),
   };
+}
+
+/** Label that tells the metrics collectors apart; on workloads and pods, not on Jobs. */
+export function shardLabel(settings: InstanceSettings, prefixes: LabelPrefixes): Labels {
+  return settings.prometheusShard === null ? {} : { [paastaPrefixed('prometheus_shard', prefixes)]: settings.prometheusShard };
 }
 
 /** Labels of pods: those of the workload and what routing, scraping and accounting look for. */
 export function podLabels(settings: InstanceSettings, system: SystemConfig, prefixes: LabelPrefixes, served: readonly string[]): Labels {
-  const labels: Labels = { ...workloadLabels(settings, prefixes), [paastaPrefixed('deploy_group', prefixes)]: settings.deployGroup ?? '' };
+  const labels: Labels = { ...workloadLabels(settings, prefixes), ...shardLabel(settings, prefixes), [paastaPrefixed('deploy_group', prefixes)]: settings.deployGroup ?? '' };
   if (settings.mesh.inMesh) labels[paastaPrefixed('weight', prefixes)] = String(settings.weight);
   const registrations = flagOf(system.values['kubernetes_add_registration_labels'], false) ? settings.registrations : served;
   for (const registration of registrations) labels[registrationLabel(registration, prefixes)] = 'true';

@@ -12,7 +12,7 @@ import { containerResources, securityContext } from './resources.ts';
 import { hasSidecar, sidecarContainer } from './sidecar.ts';
 import type { PreStop } from './types.ts';
 import { compact, mapOf, plainOf, type Fields } from './values-of.ts';
-import { mountedVolumes, podVolumes, sidecarVolumes } from './volumes.ts';
+import { credentialVolumes, mountedVolumes, podVolumes, sidecarVolumes, type MountedVolume } from './volumes.ts';
 
 /** Group that may read the web identity token of an IAM role (nobody). */
 const TOKEN_GROUP = 65534;
@@ -68,10 +68,17 @@ function affinity(settings: InstanceSettings, context: PodContext): Fields | und
   return Object.keys(parts).length === 0 ? undefined : parts;
 }
 
+/** Mounts of the main container. Credentials take the place of a volume that is mounted where they go (an older way to bring them). */
+function mountsOf(mounted: readonly MountedVolume[], credentials: readonly MountedVolume[]): Fields[] {
+  const taken = new Set(credentials.map(({ mount }) => mount['mountPath']));
+  return mounted.filter((entry) => credentials.includes(entry) || !taken.has(entry.mount['mountPath'])).map(({ mount }) => mount);
+}
+
 /** Template of pods; `pod_defaults` of the system lie under everything that an instance says. */
 export function podTemplate(settings: InstanceSettings, context: PodContext): PodTemplate {
   const { system, prefixes, job } = context;
-  const mounted = mountedVolumes(settings, context.signatures, context.refuse);
+  const credentials = credentialVolumes(settings, context.signatures, context.refuse);
+  const mounted = mountedVolumes(settings, credentials, context.refuse);
   const ofSidecar = sidecarVolumes(system);
   const sidecar = hasSidecar(settings, system) && (job === undefined || job.sidecars);
   const preStop = preStopHook(settings, context.preStop);
@@ -86,7 +93,7 @@ export function podTemplate(settings: InstanceSettings, context: PodContext): Po
     livenessProbe: job === undefined ? livenessProbe(settings) : undefined,
     readinessProbe: job === undefined ? readinessProbe(settings, hasSidecar(settings, system)) : undefined,
     securityContext: securityContext(settings),
-    volumeMounts: mounted.map(({ mount }) => mount),
+    volumeMounts: mountsOf(mounted, credentials),
   });
   const defaults = Object.fromEntries(Object.entries(mapOf(system.values['pod_defaults'])).map(([key, value]) => [fieldName(key), plainOf(value)]));
   const spread = topologySpread(settings, prefixes, context.refuse);
@@ -94,7 +101,7 @@ export function podTemplate(settings: InstanceSettings, context: PodContext): Po
   const spec = compact({
     ...defaults,
     serviceAccountName: roleAccount(settings) ?? settings.serviceAccountName,
-    containers: [main, ...(sidecar ? [sidecarContainer(settings, system, prefixes, ofSidecar)] : [])],
+    containers: [main, ...(sidecar ? [sidecarContainer(settings, system, prefixes, [...ofSidecar, ...credentials])] : [])],
     shareProcessNamespace: true,
     nodeSelector: nodeSelector(settings, prefixes),
     restartPolicy: job === undefined ? 'Always' : 'Never',

@@ -1,5 +1,5 @@
 /** Instance + version → objects. Upstream: `format_kubernetes_app`, `format_kubernetes_job` of paasta_tools/kubernetes_tools.py. */
-import { problem, type Problem } from '../contract/errors.ts';
+import { problem, warning, type Problem } from '../contract/errors.ts';
 import { containerName, paastaPrefixed, YELP_PREFIXES, type LabelPrefixes } from '../contract/names.ts';
 import type { KubeObject } from '../objects/types.ts';
 import { settingsOf, type InstanceSettings } from '../soa-configs/instance-settings.ts';
@@ -8,7 +8,7 @@ import { autoscaler } from './autoscaler.ts';
 import { configHashOf, secretSignatures } from './config-hash.ts';
 import { disruptionBudget } from './disruption-budget.ts';
 import { liveDigest, pinned } from './image.ts';
-import { configHashKeys, selectorLabels, workloadLabels } from './labels.ts';
+import { configHashKeys, selectorLabels, shardLabel, workloadLabels } from './labels.ts';
 import { ANNOTATIONS, HASH_VERSION, OWNERSHIP_LABEL, OWNERSHIP_VALUE } from './marks.ts';
 import type { Refuse } from './placement.ts';
 import { metadata, podTemplate, roleAccount, type PodContext } from './pod-template.ts';
@@ -28,12 +28,17 @@ export interface JobOptions {
   readonly keepRoutableIp?: boolean | undefined;
 }
 
+/** Settings that PaaSTA renders and the API server refuses. */
+const UNAPPLICABLE: ReadonlySet<string> = new Set(['MIN_ABOVE_MAX']);
+
 /** The settings of an instance and everything that was said about them while rendering, with its place in the files. */
 class Draft {
   readonly input: RenderInput;
   readonly settings: InstanceSettings;
   readonly prefixes: LabelPrefixes;
   readonly problems: Problem[];
+  /** What the API server would refuse: the objects can be made, but not applied. */
+  readonly inadmissible: Problem[] = [];
   readonly refuse: Refuse;
 
   constructor(input: RenderInput) {
@@ -46,8 +51,14 @@ class Draft {
       soaConfigsCommit: input.soaCommit,
       authenticating: input.authenticating,
     });
-    this.problems = [...this.settings.problems];
+    const stateful = this.settings.persistentVolumes.length > 0;
+    this.inadmissible.push(...this.settings.problems.filter(({ code }) => UNAPPLICABLE.has(code)));
+    this.problems = this.settings.problems.filter(({ code }) => !UNAPPLICABLE.has(code) && !(stateful && code === 'EBS_NEEDS_DOWNTHENUP'));
     this.refuse = (path, said) => this.problems.push({ ...said, ...input.instance.position(path) });
+  }
+
+  inspect(objects: readonly KubeObject[]): void {
+    inspect(objects, (path, said) => this.inadmissible.push({ ...said, ...this.input.instance.position(path) }));
   }
 
   get failed(): boolean {
@@ -95,11 +106,8 @@ function serviceAccount(settings: InstanceSettings): KubeObject | undefined {
   return { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace: settings.namespace, annotations: { 'eks.amazonaws.com/role-arn': settings.iamRole } } };
 }
 
-/**
- * Every object of one instance, ready to be applied, or every problem that stands against it. Pure: the same input gives the same
- * bytes. Rules: `reference/paasta-runtime.md` §6–§10; differences from PaaSTA are listed in docs/parity.md.
- */
-export function renderInstance(input: RenderInput): RenderedInstance | NotRendered {
+/** The objects of an instance as PaaSTA would send them, and what the API server would say against them. */
+export function composeInstance(input: RenderInput): { readonly rendered: RenderedInstance; readonly inadmissible: readonly Problem[] } | NotRendered {
   const draft = new Draft(input);
   if (draft.failed) return { problems: draft.problems };
   const { settings, prefixes } = draft;
@@ -116,16 +124,16 @@ export function renderInstance(input: RenderInput): RenderedInstance | NotRender
   const workload = marked({
     apiVersion: 'apps/v1',
     kind,
-    metadata: metadata(settings, { ...workloadLabels(settings, prefixes), ...hashLabels }, annotations),
+    metadata: metadata(settings, { ...workloadLabels(settings, prefixes), ...shardLabel(settings, prefixes), ...hashLabels }, annotations),
     spec: { ...spec, template: hashed },
   });
   const account = serviceAccount(settings);
   const scaler = autoscaler(settings, prefixes, input.live, draft.refuse);
   const companions = [...(account === undefined ? [] : [account]), disruptionBudget(settings, input.system, prefixes), ...(scaler === undefined ? [] : [scaler])].map(marked);
   const services = registrationServices(settings, declared, prefixes);
-  inspect([workload, ...companions, ...services], draft.refuse);
+  draft.inspect([workload, ...companions, ...services]);
   if (draft.failed) return { problems: draft.problems };
-  return {
+  const rendered: RenderedInstance = {
     service: settings.service,
     cluster: settings.cluster,
     instance: settings.instance,
@@ -147,10 +155,29 @@ export function renderInstance(input: RenderInput): RenderedInstance | NotRender
     mainContainer: containerName(settings.instance),
     warnings: draft.problems,
   };
+  return { rendered, inadmissible: draft.inadmissible };
+}
+
+/**
+ * Every object of one instance, ready to be applied, or every problem that stands against it. Pure: the same input gives the same
+ * bytes. Differences from PaaSTA's rendering are listed in docs/parity.md.
+ */
+export function renderInstance(input: RenderInput): RenderedInstance | NotRendered {
+  const composed = composeInstance(input);
+  if (isNotRendered(composed)) return composed;
+  if (composed.inadmissible.length === 0) return composed.rendered;
+  const override = input.live?.autoscalingOverride;
+  if (override !== undefined && composed.inadmissible.some(({ code }) => code === 'MIN_ABOVE_MAX')) {
+    const without = renderInstance({ ...input, live: { ...input.live, autoscalingOverride: undefined } });
+    if (isNotRendered(without)) return without;
+    const ignored = warning('OVERRIDE_IGNORED', `the temporary autoscaling bounds (min ${override.minInstances ?? 'unset'}, max ${override.maxInstances ?? 'unset'}) contradict those of ${input.instance.instance} and are ignored`, { hint: 'set both bounds for the time of the override' });
+    return { ...without, warnings: [...without.warnings, ignored] };
+  }
+  return { problems: [...composed.inadmissible, ...composed.rendered.warnings] };
 }
 
 /** A one-off Job of an instance: same pods, no probes, never restarted, gone as soon as it has ended. */
-export function renderJob(input: RenderInput, options: JobOptions): { readonly job: KubeObject; readonly warnings: readonly Problem[] } | NotRendered {
+export function composeJob(input: RenderInput, options: JobOptions): { readonly job: KubeObject; readonly warnings: readonly Problem[]; readonly inadmissible: readonly Problem[] } | NotRendered {
   const draft = new Draft(input);
   if (draft.failed) return { problems: draft.problems };
   const { settings, prefixes } = draft;
@@ -167,8 +194,15 @@ export function renderJob(input: RenderInput, options: JobOptions): { readonly j
       template: { ...template, metadata: { ...template.metadata, labels: { ...template.metadata.labels, ...type } } },
     }),
   });
-  inspect([job], draft.refuse);
-  return draft.failed ? { problems: draft.problems } : { job, warnings: draft.problems };
+  draft.inspect([job]);
+  return draft.failed ? { problems: draft.problems } : { job, warnings: draft.problems, inadmissible: draft.inadmissible };
+}
+
+/** The Job, ready to be created, or every problem that stands against it. */
+export function renderJob(input: RenderInput, options: JobOptions): { readonly job: KubeObject; readonly warnings: readonly Problem[] } | NotRendered {
+  const composed = composeJob(input, options);
+  if (isNotRendered(composed)) return composed;
+  return composed.inadmissible.length > 0 ? { problems: [...composed.inadmissible, ...composed.warnings] } : composed;
 }
 
 /** True for what `renderInstance` and `renderJob` give when nothing could be rendered. */

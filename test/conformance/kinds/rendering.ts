@@ -1,10 +1,10 @@
 /** What `objects` and `hash` share: files of a case → rendered objects of its instance, by the product's own functions. */
 import type { Value, ValueMap } from '../../../src/shared/contract/values.ts';
 import { deploymentsFromFile } from '../../../src/shared/deployments/index.ts';
-import { ANNOTATIONS, isNotRendered, OWNERSHIP_LABEL, renderInstance, type LiveState, type NotRendered, type RenderedInstance, type RenderInput } from '../../../src/shared/workload/index.ts';
-import { loadSoaConfigs, systemConfigOf } from '../../../src/shared/soa-configs/index.ts';
+import { ANNOTATIONS, composeInstance, isNotRendered, OWNERSHIP_LABEL, type LiveState, type NotRendered, type RenderedInstance, type RenderInput } from '../../../src/shared/workload/index.ts';
+import { loadSoaConfigs, systemConfigOf, type InstanceConfig } from '../../../src/shared/soa-configs/index.ts';
 import { memoryTree } from '../../support/memory-tree.ts';
-import type { JsonMap } from '../types.ts';
+import type { Case, JsonMap } from '../types.ts';
 
 /** Our settings when compared with PaaSTA: tags instead of digests, its preStop hook, no Services beside it. */
 const OPTIONS: RenderInput['options'] = { pinDigest: false, preStop: 'exec', registrationServices: false };
@@ -13,6 +13,18 @@ interface Side {
   readonly files: Readonly<Record<string, string>>;
   readonly system: ValueMap;
   readonly live: { readonly replicas?: number | null; readonly configmaps?: Readonly<Record<string, string>> };
+}
+
+/** The instance of a case as the loader reads it: for rules that compute the wanted value from the configuration itself. */
+export function instanceOf(test: Case, side: unknown = test.input): InstanceConfig | undefined {
+  const { files, system } = side as unknown as Side;
+  const { service, cluster, instance, type } = test.input;
+  const loaded = loadSoaConfigs(memoryTree(files), systemConfigOf(system)).load(String(service));
+  return loaded.instances.find((entry) => entry.cluster === cluster && entry.instance === instance && entry.type === type);
+}
+
+export function deployGroupOf(test: Case, side: unknown): string | undefined {
+  return instanceOf(test, side)?.deployGroup;
 }
 
 /** Everything that rendering an instance takes; `undefined` when soa-configs or deployments refuse it. */
@@ -37,9 +49,16 @@ export function inputOf(test: JsonMap, side: JsonMap): RenderInput | undefined {
   return { instance, service, system, deployed, control: deployments.control(instance.branch), soaCommit: soa.commit, authenticating: soa.authenticating.includes(name ?? ''), live: state, options: OPTIONS };
 }
 
+/**
+ * The objects as they are made. What the API server would refuse is compared field by field all the same; only a label that is too long
+ * is the refusal that the README foresees (R8).
+ */
 export function render(test: JsonMap, side: JsonMap): RenderedInstance | NotRendered | undefined {
   const input = inputOf(test, side);
-  return input === undefined ? undefined : renderInstance(input);
+  if (input === undefined) return undefined;
+  const composed = composeInstance(input);
+  if (isNotRendered(composed)) return composed;
+  return composed.inadmissible.some(({ code }) => code === 'LABEL_TOO_LONG') ? { problems: composed.inadmissible } : composed.rendered;
 }
 
 export function rendered(result: RenderedInstance | NotRendered | undefined): result is RenderedInstance {
@@ -57,8 +76,8 @@ export function comparable(value: unknown, hash = 'CONFIG_SHA'): unknown {
   for (const [key, entry] of Object.entries(value)) {
     if (entry === undefined || entry === null || OWN.has(key)) continue;
     const inner = HASH_LABELS.includes(key) ? hash : comparable(entry, hash);
-    const emptied = (key === 'labels' || key === 'annotations') && Object.keys(entry as object).length > 0 && Object.keys(inner as object).length === 0;
-    if (!emptied) kept[key] = inner;
+    // An empty mapping of labels or annotations is an unset field.
+    if (!((key === 'labels' || key === 'annotations') && Object.keys(inner as object).length === 0)) kept[key] = inner;
   }
   return kept;
 }
