@@ -150,7 +150,7 @@ export class Outcomes {
     draft.state = end === 'timeout' ? 'timeout' : 'failed';
     draft.diagnosis = diagnosis;
     if (diagnosis === undefined) return;
-    this.#ports.log.info(`${target.title}: failed (${diagnosis.code}): ${diagnosis.cause}`);
+    this.#ports.log.info(`${target.title}: ${end === 'timeout' ? 'timed out' : 'failed'} (${diagnosis.code})${verdict.state === 'failed' ? '' : `: ${diagnosis.cause}`}`);
     this.#fetching.push(this.#fetchLog(draft, diagnosis));
   }
 

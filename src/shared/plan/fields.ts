@@ -93,6 +93,8 @@ function walk(path: readonly string[], ours: Json, live: Json, found: string[]):
     elements.forEach((element, i) => walk([...head, `${name}[${i}]`], element, others[i], found));
     return;
   }
+  // The server leaves zero values out of what it stores.
+  if (live === undefined && (ours === 0 || ours === '' || ours === false)) return;
   if (!sameScalar(path, ours, live)) found.push(path.join('.'));
 }
 

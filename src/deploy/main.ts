@@ -1,0 +1,161 @@
+/** Deploy: makes a cluster run what soa-configs and the marks say, and proves it. PaaSTA: `setup_kubernetes_job` and `wait-for-deployment`. */
+import { isAbsolute, join, relative, resolve } from 'node:path';
+import { CancelledError, problem, UserError, type Problem } from '../shared/contract/errors.ts';
+import type { Runtime, TreeReader } from '../shared/contract/ports.ts';
+import { clusterSettings, converge, select, type ClusterAccess, type ConvergeRequest, type DigestSource, type Mode, type VersionSource } from '../shared/converge/index.ts';
+import type { GitHubRepository } from '../shared/github/index.ts';
+import { deploySummary } from '../shared/report/deploy-summary.ts';
+import { failureText, outcomeText, planText, resultText, titleOf } from '../shared/report/deploy-text.ts';
+import { isGood, type ConvergeResult } from '../shared/report/deploy-results.ts';
+import { loadSoaConfigs, loadSystemConfig, type SoaConfigs, type SystemConfig } from '../shared/soa-configs/index.ts';
+import { readDeployInputs, type DeployInputs } from './inputs.ts';
+import { kubeconfigSource, type KubeconfigSource } from './kubeconfig.ts';
+import { writeOutputs } from './outputs.ts';
+import { DeploymentStatuses } from './statuses.ts';
+
+/** The world as deploy sees it; `wire.ts` has the real one, tests bring their own. */
+export interface DeployWire {
+  tree(path: string): TreeReader;
+  /** Commit of the checkout that a directory is in; empty when there is none. */
+  commitOf(directory: string): Promise<string>;
+  versions(inputs: DeployInputs, cluster: string, soa: SoaConfigs, tree: TreeReader): VersionSource & { github(service: string): GitHubRepository | undefined };
+  /** `address`: the registry for which the inputs' user and password are meant. */
+  digests(inputs: DeployInputs, address: string): DigestSource;
+  /** Loads the door to the API server: the heavy part, only now. */
+  connect(source: KubeconfigSource, context: string | undefined): Promise<ClusterAccess & { close(): Promise<void> }>;
+}
+
+/** At most so many annotations of warnings: GitHub shows ten per step anyway. */
+const WARNINGS = 20;
+
+export async function main(runtime: Runtime, wire: DeployWire): Promise<void> {
+  const inputs = readDeployInputs(runtime);
+  const { log } = runtime;
+  const mode: Mode = inputs.dryRun ? 'plan' : inputs.mode;
+  const systemDir = resolve(runtime.workingDirectory, inputs.systemConfigDir);
+  const soaPath = resolve(runtime.workingDirectory, inputs.soaDir);
+  const system = withRegistry(loadSystemConfig(wire.tree(systemDir)), inputs.registry);
+  const broken = system.problems.filter((p) => p.severity === 'error');
+  if (broken.length > 0) throw new UserError(broken);
+  const tree = wire.tree(soaPath);
+  const commit = await wire.commitOf(soaPath);
+  const soa = serviceRegistry(loadSoaConfigs(tree, system, commit === '' ? {} : { commit }), inputs.registry);
+  const cluster = inputs.cluster ?? system.cluster;
+  if (cluster === undefined) {
+    throw new UserError(problem('INPUT_REQUIRED', 'cluster: it is not given, and the system configuration names none', { input: 'cluster', hint: system.clusters.length > 0 ? `known: ${system.clusters.join(', ')}` : "give 'cluster'" }));
+  }
+  const selection = { cluster, service: inputs.service, instances: inputs.instance, deployGroup: inputs.deployGroup };
+  log.info(`soa-configs: ${soaPath}${soa.commit === '' ? '' : ` at ${soa.commit.slice(0, 12)}`}`);
+  const services = soa.services().length;
+  if (services === 0) {
+    log.problem({ severity: 'warning', code: 'EMPTY_SOA_CONFIGS', message: `there is no service in ${soaPath}: nothing is deployed, and nothing is deleted`, input: 'soa-dir', hint: 'check soa-dir, and that soa-configs was checked out' });
+    if (inputs.service !== undefined) select(soa, system, selection);
+  }
+  // Unknown names are said before anybody is asked.
+  const { instances } = select(soa, system, selection);
+  const settings = clusterSettings(system, cluster);
+  const versions = wire.versions(inputs, cluster, soa, tree);
+  const source = services === 0 ? undefined : kubeconfigSource(inputs.kubeconfig, runtime, resolve);
+  if (source === undefined || instances.length === 0) {
+    if (services > 0) log.info(`cluster: ${cluster}\nno instance matches: nothing to do`);
+    await finish(runtime, nothing(cluster), { inputs, mode, soaPath, soa, server: '' });
+    return;
+  }
+  const access = await wire.connect(source, inputs.kubeContext ?? settings.context);
+  try {
+    log.info(`cluster: ${cluster} at ${access.target.server} (context ${access.target.context})`);
+    const statuses = new DeploymentStatuses({ cluster, deploymentId: inputs.deploymentId, logUrl: runUrl(runtime.env), log, repository: (service) => versions.github(service) });
+    const request: ConvergeRequest = {
+      selection,
+      mode,
+      adopt: inputs.adopt,
+      timeout: inputs.timeout,
+      soa,
+      system,
+      options: { pinDigest: inputs.pinDigest, preStop: system.values['pre_stop'] === 'native' ? 'native' : 'exec' },
+      onPlan: async (plan, hash) => {
+        for (const line of planText(plan, hash)) log.info(line);
+        if (mode !== 'plan') await statuses.start(plan);
+      },
+    };
+    const result = await converge(request, { cluster: access, versions, digests: inputs.pinDigest ? wire.digests(inputs, system.dockerRegistry ?? '') : undefined, log, clock: runtime.clock, signal: runtime.signal });
+    // A cancelled run has seconds left: what is written below comes first, GitHub gets what time remains.
+    const told = mode === 'plan' ? Promise.resolve() : result.cancelled ? Promise.race([statuses.finish(result.instances).catch(() => undefined), delay(2_000)]) : statuses.finish(result.instances);
+    await Promise.all([told, finish(runtime, result, { inputs, mode, soaPath, soa, server: access.target.server })]);
+  } finally {
+    await access.close();
+  }
+}
+
+interface Facts {
+  readonly inputs: DeployInputs;
+  readonly mode: Mode;
+  readonly soaPath: string;
+  readonly soa: SoaConfigs;
+  readonly server: string;
+}
+
+/** Outputs, table and summary; then the failure is thrown. */
+async function finish(runtime: Runtime, result: ConvergeResult, facts: Facts): Promise<void> {
+  const { log } = runtime;
+  writeOutputs(runtime, result, facts.mode);
+  const bad = result.instances.filter((i) => !isGood(i) && i.state !== 'cancelled');
+  for (const instance of bad) for (const line of failureText(instance)) log.info(line);
+  for (const line of resultText(result)) log.info(line);
+  await runtime.addSummary(deploySummary(result, { cluster: result.cluster, server: facts.server, soaDir: facts.inputs.soaDir, soaCommit: facts.soa.commit, mode: facts.mode }));
+  const place = (p: Problem): Problem => inRepository(p, facts.soaPath, runtime.workingDirectory);
+  const quiet = [...result.problems, ...result.instances.flatMap((i) => i.problems)].filter((p) => p.severity !== 'error');
+  for (const found of quiet.slice(0, WARNINGS)) log.problem(place(found));
+  if (quiet.length > WARNINGS) log.info(`${quiet.length - WARNINGS} more warnings are in the output 'results'`);
+  if (result.cancelled) throw new CancelledError();
+  const errors = [...result.problems.filter((p) => p.severity === 'error'), ...bad.flatMap(instanceProblems)];
+  if (errors.length > 0) throw new UserError(errors.map(place));
+  const waited = facts.mode !== 'plan' && result.instances.some((i) => i.state !== 'not-marked');
+  log.info(waited ? `✔ ${result.cluster}: proven (${counted(result)})` : `✔ ${result.cluster}: ${counted(result)}`);
+}
+
+function counted(result: ConvergeResult): string {
+  const states = new Map<string, number>();
+  for (const { state } of result.instances) states.set(state, (states.get(state) ?? 0) + 1);
+  return states.size === 0 ? 'nothing to do' : [...states].map(([state, n]) => `${n} ${state}`).join(', ');
+}
+
+/** Why one instance failed, on its line in soa-configs. */
+function instanceProblems(result: ConvergeResult['instances'][number]): readonly Problem[] {
+  const at = { ...(result.file === undefined ? {} : { file: result.file }), ...(result.line === undefined ? {} : { line: result.line }) };
+  const own = result.problems.filter((p) => p.severity === 'error');
+  if (result.diagnosis !== undefined) return [problem(result.diagnosis.code, `${titleOf(result)}: ${result.diagnosis.cause}`, { ...at, hint: result.diagnosis.next }), ...own];
+  if (own.length > 0) return own.map((p) => (p.message.startsWith(`${titleOf(result)}:`) ? p : { ...p, message: `${titleOf(result)}: ${p.message}` }));
+  return [problem('DEPLOY_FAILED', `${titleOf(result)}: ${outcomeText(result)}`, { ...at, hint: 'look at the pods of the instance' })];
+}
+
+/** Files of soa-configs as the checkout of the job knows them, so that annotations find their lines. */
+function inRepository(found: Problem, soaPath: string, workspace: string): Problem {
+  if (found.file === undefined) return found;
+  const path = relative(workspace, join(soaPath, found.file));
+  return path.startsWith('..') || isAbsolute(path) ? found : { ...found, file: path };
+}
+
+function runUrl(env: Runtime['env']): string | undefined {
+  const { GITHUB_SERVER_URL: server, GITHUB_REPOSITORY: repository, GITHUB_RUN_ID: run } = env;
+  return server === undefined || repository === undefined || run === undefined ? undefined : `${server}/${repository}/actions/runs/${run}`;
+}
+
+function nothing(cluster: string): ConvergeResult {
+  return { cluster, plan: undefined, planHash: '', instances: [], problems: [], writes: 0, requests: { reads: 0, writes: 0 }, cancelled: false, duration: 0 };
+}
+
+async function delay(milliseconds: number): Promise<void> {
+  await new Promise<void>((done) => {
+    setTimeout(done, milliseconds).unref();
+  });
+}
+
+function withRegistry(system: SystemConfig, registry: string | undefined): SystemConfig {
+  return registry === undefined ? system : { ...system, dockerRegistry: registry };
+}
+
+/** The input wins over service.yaml, too. */
+function serviceRegistry(soa: SoaConfigs, registry: string | undefined): SoaConfigs {
+  return registry === undefined ? soa : { ...soa, load: (service) => ({ ...soa.load(service), dockerRegistry: registry }) };
+}

@@ -1,0 +1,54 @@
+import { resolve } from 'node:path';
+import type { Runtime } from '../shared/contract/ports.ts';
+import { openTree } from '../shared/files/tree.ts';
+import { connectGit } from '../shared/git/index.ts';
+import { connectGitHub } from '../shared/github/index.ts';
+import { networkFetch } from '../shared/network/index.ts';
+import { run } from '../shared/process/index.ts';
+import { createRegistry, dockerCredentials, givenCredentials } from '../shared/registry/index.ts';
+import { currentCommit } from '../shared/runtime/index.ts';
+import type { DeployWire } from './main.ts';
+import { createVersions } from './versions.ts';
+
+const PUBLIC_API = 'https://api.github.com';
+
+/** The stage's real world: files, git, GitHub, the registry, the cluster. */
+export function wire(runtime: Runtime): DeployWire {
+  const { env, log, mask, clock, signal, name, workingDirectory } = runtime;
+  return {
+    tree: (path) => openTree(resolve(workingDirectory, path)),
+    async commitOf(directory) {
+      try {
+        return await currentCommit(run, directory);
+      } catch {
+        return '';
+      }
+    },
+    versions: (inputs, cluster, soa, tree) => {
+      const apiUrl = inputs.githubApiUrl ?? PUBLIC_API;
+      const token = inputs.githubToken;
+      return createVersions({
+        soa,
+        tree,
+        cluster,
+        deployGroup: inputs.deployGroup,
+        gitUrl: inputs.gitUrl,
+        apiUrl,
+        token,
+        jobRepository: env['GITHUB_REPOSITORY'],
+        log,
+        github: (owner, repository) => connectGitHub({ apiUrl, token, userAgent: name, log, mask, env, signal }).repository(owner, repository),
+        git: (url) => connectGit({ url, run, env, log, mask, signal }),
+      });
+    },
+    digests: ({ insecureRegistry, registryUsername: username, registryPassword: password }, address) => {
+      const credentials = givenCredentials({ registry: address, username, password, mask }, dockerCredentials({ env, run, mask, log }));
+      const registry = createRegistry({ credentials, log, mask, clock, signal, insecure: insecureRegistry, userAgent: name, fetch: networkFetch(env) });
+      return { resolveDigest: async (reference) => (await registry.resolveDigest(reference))?.digest };
+    },
+    connect: async (kubeconfig, context) => {
+      const { connectCluster } = await import('../shared/kubernetes/index.ts');
+      return connectCluster({ kubeconfig, userAgent: `paasta-actions ${name}`, log, mask, clock, signal, env, ...(context === undefined ? {} : { context }) });
+    },
+  };
+}
