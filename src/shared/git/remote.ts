@@ -6,6 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { CancelledError, UserError } from '../contract/errors.ts';
 import type { Log, Mask } from '../contract/ports.ts';
 import type { Run, RunResult } from '../process/index.ts';
@@ -29,6 +30,8 @@ export interface GitOptions {
   readonly mask: Mask;
   /** Token for an http(s) address; wins over credentials in the address and over what the checkout has stored. */
   readonly token?: string | undefined;
+  /** Directory in which a relative path as `url` is meant. Default: the current one. */
+  readonly workingDirectory?: string | undefined;
   /** A checkout of the same repository, when there is one: its objects spare fetching. */
   readonly checkout?: string | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -77,7 +80,10 @@ export function gitEnvironment(env: Readonly<Record<string, string | undefined>>
 /** Throws `UserError` INVALID_GIT_URL. Asks nobody yet; the operations throw `UserError` (see explain.ts) and `CancelledError`. */
 export function connectGit(options: GitOptions): GitRemote {
   const { run, log, mask, signal, checkout } = options;
-  const address = parseGitUrl(options.url);
+  const parsed = parseGitUrl(options.url);
+  const address = parsed.kind === 'local' && !parsed.url.startsWith('file:') ? { ...parsed, url: resolve(options.workingDirectory ?? '.', parsed.url) } : parsed;
+  /** A repository on this machine is its own checkout. */
+  const localDirectory = address.kind !== 'local' ? undefined : address.url.startsWith('file:') ? fileURLToPath(address.url) : address.url;
   const timeout = options.timeout ?? 60_000;
   const backOff = options.backOff ?? 1000;
   const password = options.token ?? address.credentials?.password;
@@ -158,7 +164,9 @@ export function connectGit(options: GitOptions): GitRemote {
     address,
     listRefs: (prefix) => list(prefix, `list the refs ${prefix}*`),
     createTag: async (name, sha) => {
-      if (checkout !== undefined && await hasCommit(run, checkout, sha)) return push(resolve(checkout), name, sha);
+      for (const directory of [localDirectory, checkout]) {
+        if (directory !== undefined && await hasCommit(run, directory, sha)) return push(resolve(directory), name, sha);
+      }
       return inScratch(async (directory) => {
         await fetchCommit(directory, sha, `create the tag ${name}`);
         return push(directory, name, sha);
@@ -166,7 +174,9 @@ export function connectGit(options: GitOptions): GitRemote {
     },
     relation: async (base, head) => {
       if (base === head) return 'identical';
-      if (checkout !== undefined && !(await isShallow(run, checkout)) && await hasCommit(run, checkout, base) && await hasCommit(run, checkout, head)) return relationIn(run, checkout, base, head);
+      for (const directory of [localDirectory, checkout]) {
+        if (directory !== undefined && !(await isShallow(run, directory)) && await hasCommit(run, directory, base) && await hasCommit(run, directory, head)) return relationIn(run, directory, base, head);
+      }
       return inScratch(async (directory) => {
         const fetched = await patient(['fetch', '--quiet', '--no-tags', '--filter=tree:0', '--', address.url, base, head], directory);
         if (fetched.code === 0) return relationIn(run, directory, base, head);

@@ -115,24 +115,25 @@ function explainLimit(message: string, headers: Refused['headers'], prefix: stri
   return problem('GITHUB_RATE_LIMIT', `${prefix}: the rate limit of this token is used up${when}`, { hint: 'run this again then; the job token has 1,000 requests an hour per repository, an App token has more' });
 }
 
-function codeOf(error: unknown): string {
-  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 6; at = at.cause, depth += 1) {
-    const { code } = at as { code?: unknown };
-    if (typeof code === 'string') return code;
+/** An error and its causes, outermost first. Read by shape: errors of `fetch` may come from another realm. */
+function chain(error: unknown): { readonly message: string; readonly code: string }[] {
+  const found: { message: string; code: string }[] = [];
+  let at = error;
+  while (typeof at === 'object' && at !== null && found.length < 8) {
+    const { message, code, cause, errors } = at as { message?: unknown; code?: unknown; cause?: unknown; errors?: unknown };
+    found.push({ message: typeof message === 'string' ? message : '', code: typeof code === 'string' ? code : '' });
+    // Several addresses were tried: the first failure stands for all.
+    at = cause ?? (Array.isArray(errors) ? (errors as unknown[])[0] : undefined);
   }
-  return '';
-}
-
-function depths(error: unknown): string {
-  const said = new Set<string>();
-  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 6; at = at.cause, depth += 1) if (at.message !== '' && at.message !== 'fetch failed') said.add(at.message);
-  return [...said].join(': ');
+  return found;
 }
 
 function explainSilence(error: unknown, { what, repository, apiUrl, proxy }: Attempt): Problem {
   const { host } = new URL(apiUrl);
   const prefix = `cannot ${what} in ${repository}`;
-  const [code, said] = [codeOf(error), depths(error)];
+  const links = chain(error);
+  const code = links.find((link) => link.code !== '')?.code ?? '';
+  const said = [...new Set(links.map((link) => link.message).filter((message) => message !== '' && message !== 'fetch failed'))].join(': ');
   const through = proxy === undefined ? '' : ` through the proxy ${proxy}`;
   if (/CERT|SELF_SIGNED|UNABLE_TO_(VERIFY|GET)|ERR_TLS/.test(`${code} ${said}`)) {
     return problem('GITHUB_CERTIFICATE', `${prefix}: the certificate of ${host} is not trusted${through} (${said || code})`, { hint: 'set NODE_EXTRA_CA_CERTS to the file of your CA before the job starts; checking is never turned off' });

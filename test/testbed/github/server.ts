@@ -99,7 +99,7 @@ class Exchange {
     if (version !== undefined && version !== '2022-11-28') return finish(400, { message: `API version ${String(version)} is not supported.`, documentation_url: 'https://docs.github.com/rest', status: '400' });
 
     const slow = this.world.faults.strike(['slow'], operation.id, presented);
-    if (slow !== undefined) await sleep(slow.milliseconds);
+    if (slow !== undefined) await sleep(slow.milliseconds, undefined, { ref: false });
     const limit = this.world.faults.strike(['primary-rate-limit', 'secondary-rate-limit'], operation.id, presented);
     if (limit?.kind === 'primary-rate-limit') {
       return finish(403, { message: 'API rate limit exceeded for installation.', documentation_url: 'https://docs.github.com/rest', status: '403' }, { 'x-ratelimit-limit': '1000', 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': String(Math.floor(Date.now() / 1000) + limit.resetInSeconds) });
@@ -191,7 +191,7 @@ class Exchange {
       this.response.end(message);
     };
     const slow = this.world.faults.strike(['slow'], operation, presented);
-    if (slow !== undefined) await sleep(slow.milliseconds);
+    if (slow !== undefined) await sleep(slow.milliseconds, undefined, { ref: false });
     const broken = this.world.faults.strike(['status', 'drop'], operation, presented);
     if (broken?.kind === 'status') return finish(broken.status, 'planted');
     if (broken !== undefined) { this.world.requests.push({ ...line, status: 0, bytes: 0 }); this.response.destroy(); return; }

@@ -1,0 +1,211 @@
+/**
+ * Git over its own protocol against real `git http-backend`: listing, tagging without a checkout, ancestry, causes of
+ * failure. What would break without the code: passwords in argv, forced tags, prompts that hang, whole snapshots pushed.
+ */
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { CancelledError, UserError } from '../../src/shared/contract/errors.ts';
+import { connectGit, headCommit, relationIn, remoteUrl } from '../../src/shared/git/index.ts';
+import type { GitOptions, GitRemote } from '../../src/shared/git/index.ts';
+import { run } from '../../src/shared/process/index.ts';
+import type { Run } from '../../src/shared/process/index.ts';
+import { recordingLog, recordingMask } from '../support/recording.ts';
+import type { RecordingLog } from '../support/recording.ts';
+import { startProxy, startSecureFront } from '../support/network-fronts.ts';
+import { startGitHub } from '../testbed/github/index.ts';
+import type { DoubleRepository, GitHubDouble } from '../testbed/github/index.ts';
+
+const execute = promisify(execFile);
+let github: GitHubDouble;
+let repository: DoubleRepository;
+let token: string;
+let first: string;
+let second: string;
+let log: RecordingLog;
+let scratch: string;
+const started: (readonly string[])[] = [];
+/** The real one, with its argv on record. */
+const recordedRun: Run = (argv, options) => { started.push(argv); return run(argv, options); };
+const environment = { PATH: process.env['PATH'], HOME: '/nonexistent', GIT_CONFIG_NOSYSTEM: '1' };
+
+beforeAll(async () => {
+  scratch = await mkdtemp(join(tmpdir(), 'paasta-git-test-'));
+  github = await startGitHub();
+  repository = await github.createRepository('acme', 'web', { private: true, files: { 'big.txt': 'x'.repeat(2_000_000), '.github/workflows/ci.yml': 'on: push\n' } });
+  first = repository.firstCommit;
+  second = await repository.commit({ 'app.txt': 'two' }, 'second');
+});
+afterAll(async () => { await github.stop(); await rm(scratch, { recursive: true, force: true }); });
+beforeEach(() => {
+  github.reset();
+  github.rules.protectedRefs = null;
+  started.length = 0;
+  token = github.addToken({ permissions: { contents: 'write' } });
+  log = recordingLog();
+});
+
+function remote(more: Partial<GitOptions> = {}): GitRemote {
+  return connectGit({ url: repository.cloneUrl, run: recordedRun, env: environment, log, mask: () => undefined, token, backOff: 5, timeout: 20_000, ...more });
+}
+async function refused(work: Promise<unknown>): Promise<{ code: string; text: string }> {
+  try { await work; } catch (error) {
+    if (error instanceof UserError) return { code: error.problems[0]?.code ?? '', text: error.message };
+    throw error;
+  }
+  throw new Error('it was not refused');
+}
+
+describe('listing refs', () => {
+  it('asks the server for tags only, follows annotated ones, and filters the rest of the prefix', async () => {
+    await repository.git('tag', '-a', '-m', 'note', 'paasta-list.a-20260101T000000-deploy', first);
+    await repository.setRef('refs/tags/paasta-list.b-20260101T000000-deploy', second);
+    for (let n = 0; n < 300; n += 1) await repository.setRef(`refs/heads/branch-with-a-long-name-${String(n)}`, second);
+    expect(await remote().listRefs('refs/tags/paasta-list.')).toEqual([
+      { name: 'refs/tags/paasta-list.a-20260101T000000-deploy', sha: first },
+      { name: 'refs/tags/paasta-list.b-20260101T000000-deploy', sha: second },
+    ]);
+    const listing = github.requests.filter((line) => line.operation === 'git-upload-pack');
+    expect(listing).toHaveLength(1);
+    // 300 branches would be 20 kB: the server has left them out.
+    expect(listing[0]?.bytes).toBeLessThan(2000);
+  });
+});
+
+describe('tags', () => {
+  it('tags without a checkout and without moving files in either direction', async () => {
+    expect(await remote().createTag('paasta-free-20260101T000000-deploy', first)).toBe('created');
+    expect((await repository.tags())['paasta-free-20260101T000000-deploy']).toBe(first);
+    // The commit holds 2 MB that do not compress away as text of commits does: they must not travel.
+    expect(github.requests.filter((line) => line.operation === 'git-upload-pack').reduce((sum, line) => sum + line.bytes, 0)).toBeLessThan(5000);
+  });
+
+  it('never forces: a name that is taken stays as it is', async () => {
+    await repository.setRef('refs/tags/paasta-taken-20260101T000000-deploy', first);
+    expect(await remote().createTag('paasta-taken-20260101T000000-deploy', second)).toBe('exists');
+    expect(await remote().createTag('paasta-taken-20260101T000000-deploy', first)).toBe('exists');
+    expect((await repository.tags())['paasta-taken-20260101T000000-deploy']).toBe(first);
+  });
+
+  it('notices a race that is lost between listing and writing', async () => {
+    github.faults.add({ kind: 'tag-race', sha: second });
+    expect(await remote().createTag('paasta-race-20260101T000000-deploy', first)).toBe('exists');
+    expect((await repository.tags())['paasta-race-20260101T000000-deploy']).toBe(second);
+  });
+
+  it('pushes from the checkout when that has the commit, past the credentials that actions/checkout left', async () => {
+    const checkout = join(scratch, 'checkout');
+    await execute('git', ['clone', '-q', repository.cloneUrl.replace('http://', `http://x:${token}@`), checkout]);
+    await execute('git', ['-C', checkout, 'remote', 'set-url', 'origin', repository.cloneUrl]);
+    await execute('git', ['-C', checkout, 'config', `http.${github.url}/.extraheader`, 'AUTHORIZATION: basic d3Jvbmc6d3Jvbmc=']);
+    github.reset();
+    expect(await remote({ checkout }).createTag('paasta-checkout-20260101T000000-deploy', second)).toBe('created');
+    expect(github.requests.filter((line) => line.operation === 'git-upload-pack')).toHaveLength(0);
+    expect(await headCommit(run, checkout)).toBe(second);
+    expect(await remoteUrl(run, checkout)).toBe(repository.cloneUrl);
+    expect(await relationIn(run, checkout, second, first)).toBe('behind');
+    expect(await relationIn(run, checkout, second, 'e'.repeat(40))).toBe('unknown');
+  });
+
+  it('says that the commit is not on the server', async () => {
+    expect(await refused(remote().createTag('paasta-x-20260101T000000-deploy', 'd'.repeat(40)))).toMatchObject({ code: 'COMMIT_NOT_ON_SERVER', text: expect.stringContaining('next: push the commit first') });
+  });
+
+  it('tries again after an error of the server', async () => {
+    github.faults.add({ kind: 'status', status: 502, operation: 'git-receive-pack' });
+    expect(await remote().createTag('paasta-again-20260101T000000-deploy', first)).toBe('created');
+  });
+
+  it('works on a local repository', async () => {
+    expect(await remote({ url: repository.bareDir, token: undefined }).createTag('paasta-local-20260101T000000-deploy', first)).toBe('created');
+    expect(await remote({ url: `./web.git`, workingDirectory: join(repository.bareDir, '..'), token: undefined }).listRefs('refs/tags/paasta-local')).toHaveLength(1);
+  });
+});
+
+describe('ancestry', () => {
+  it('is asked of the server when there is no checkout, commits only', async () => {
+    const apart = await repository.commit({ z: '1' }, 'apart', 'branch-with-a-long-name-1');
+    await repository.commit({ q: '1' }, 'ahead on main');
+    expect(await remote().relation(first, second)).toBe('ahead');
+    expect(await remote().relation(second, first)).toBe('behind');
+    expect(await remote().relation(apart, second)).toBe('behind');
+    const main = (await repository.git('rev-parse', 'main')).trim();
+    expect(await remote().relation(apart, main)).toBe('diverged');
+    expect(await remote().relation(first, first)).toBe('identical');
+    expect(await remote().relation('c'.repeat(40), first)).toBe('unknown');
+    expect(github.requests.every((line) => line.bytes < 20_000)).toBe(true);
+  });
+});
+
+describe('secrets and safety', () => {
+  it('keeps the token out of argv, logs and files', async () => {
+    const { mask, secrets } = recordingMask();
+    await remote({ mask }).createTag('paasta-secret-20260101T000000-deploy', first);
+    const basic = Buffer.from(`x-access-token:${token}`).toString('base64');
+    expect(secrets).toEqual([token, basic]);
+    for (const secret of secrets) {
+      expect(JSON.stringify(started)).not.toContain(secret);
+      expect(log.lines.join('\n')).not.toContain(secret);
+    }
+    expect((await readdir(tmpdir())).filter((name) => /^paasta-git-(?!test)/.test(name) && name.length < 18)).toEqual([]);
+  });
+
+  it('takes credentials out of the address', async () => {
+    const at = remote({ token: undefined, url: repository.cloneUrl.replace('http://', `http://me:${token}@`) });
+    expect(at.address.url).toBe(repository.cloneUrl);
+    expect(await at.listRefs('refs/tags/paasta-free')).toHaveLength(1);
+    expect(JSON.stringify(started)).not.toContain(token);
+  });
+
+  it.each(['ext::sh -c touch% /tmp/x', '--upload-pack=touch /tmp/x', 'https://', 'fd::17', 'ssh://-oProxyCommand=x/y', 'foo://bar/x', 'a\nb'])('refuses the address %j', async (url) => {
+    expect((await refused((async () => remote({ url }).listRefs('refs/tags/'))())).code).toBe('INVALID_GIT_URL');
+    expect(started).toEqual([]);
+  });
+});
+
+describe('causes', () => {
+  it('names them', async () => {
+    expect((await refused(remote({ token: undefined }).listRefs('refs/tags/'))).code).toBe('GIT_AUTHENTICATION');
+    expect((await refused(remote({ token: 'wrong' }).listRefs('refs/tags/'))).code).toBe('GIT_AUTHENTICATION');
+    expect((await refused(remote({ url: `${github.url}/acme/none.git` }).listRefs('refs/tags/'))).code).toBe('GIT_REPOSITORY_NOT_FOUND');
+    expect((await refused(remote({ url: join(scratch, 'nothing') }).listRefs('refs/tags/'))).code).toBe('GIT_REPOSITORY_NOT_FOUND');
+    expect((await refused(remote({ url: 'http://127.0.0.1:9/a/b.git' }).listRefs('refs/tags/'))).code).toBe('GIT_UNREACHABLE');
+    expect((await refused(remote({ url: 'https://no-such-host.invalid/a/b.git' }).listRefs('refs/tags/'))).code).toBe('GIT_UNREACHABLE');
+    expect((await refused(remote({ token: github.addToken({ permissions: { contents: 'read' } }) }).createTag('paasta-x-20260101T000000-deploy', first))).code).toBe('GIT_FORBIDDEN');
+  });
+
+  it('explains GH013 and the workflows permission', async () => {
+    github.rules.protectedRefs = 'refs/tags/paasta-*';
+    const rule = await refused(remote().createTag('paasta-rule-20260101T000000-deploy', first));
+    expect(rule.code).toBe('GIT_RULESET');
+    expect(rule.text).toContain('GH013');
+    github.rules.protectedRefs = null;
+    const old = await repository.commit({ '.github/workflows/ci.yml': 'on: pull_request\n' }, 'workflow changed', 'topic');
+    await repository.commit({ '.github/workflows/ci.yml': 'on: [push]\n' }, 'and again', 'topic');
+    expect((await refused(remote().createTag('paasta-old-20260101T000000-deploy', old))).code).toBe('GITHUB_WORKFLOWS_PERMISSION');
+  });
+
+  it('ends after the timeout, and at once when cancelled', async () => {
+    github.faults.add({ kind: 'slow', milliseconds: 3000, times: 2 });
+    expect(await refused(remote({ timeout: 500 }).listRefs('refs/tags/'))).toMatchObject({ code: 'GIT_TIMEOUT', text: expect.stringContaining('within 0.5 s') });
+    const controller = new AbortController();
+    setTimeout(() => { controller.abort(); }, 100);
+    await expect(remote({ signal: controller.signal }).listRefs('refs/tags/')).rejects.toBeInstanceOf(CancelledError);
+  });
+});
+
+describe('network', () => {
+  it('goes through the proxy and trusts the private CA of NODE_EXTRA_CA_CERTS', async () => {
+    const front = await startSecureFront(github.url, ['git.corp.example']);
+    const proxy = await startProxy({ route: (host) => (host === 'git.corp.example:443' ? { host: '127.0.0.1', port: front.port } : undefined) });
+    try {
+      const url = 'https://git.corp.example/acme/web.git';
+      const env = { ...environment, HTTPS_PROXY: proxy.url };
+      expect((await refused(remote({ url, env }).listRefs('refs/tags/'))).code).toBe('GIT_CERTIFICATE');
+      expect((await remote({ url, env: { ...env, NODE_EXTRA_CA_CERTS: front.caFile } }).listRefs('refs/tags/paasta-free')).length).toBe(1);
+      expect(proxy.seen[0]).toBe('CONNECT git.corp.example:443');
+    } finally { await proxy.stop(); await front.stop(); }
+  });
+});
