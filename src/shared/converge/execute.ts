@@ -2,9 +2,9 @@
 import { messageOf, problem, UserError, type Problem } from '../contract/errors.ts';
 import type { Log } from '../contract/ports.ts';
 import { KINDS, type KubeObject } from '../objects/types.ts';
-import { MANAGER, MARKER, describeReason, titleOf, type InstancePlan, type Plan, type Step } from '../plan/index.ts';
+import { MANAGER, MARKER, describeReason, isHandEdit, titleOf, type InstancePlan, type Plan, type Step } from '../plan/index.ts';
 import { pooled } from './pool.ts';
-import { statusOf, type ClusterAccess } from './ports.ts';
+import { statusOf, type Applied, type ClusterAccess } from './ports.ts';
 import { takeOwnership } from './ownership.ts';
 
 /** Requests in flight. */
@@ -35,10 +35,10 @@ function failure(step: Step, error: unknown): readonly Problem[] {
 
 async function write(step: Step, { cluster, log, wrote }: ExecuteOptions): Promise<readonly Problem[]> {
   log.debug(`write ${step.title}: ${step.reasons.map(describeReason).join('; ') || 'count'}${step.force ? ' (forced)' : ''}`);
-  if (step.adopts !== undefined) await takeOwnership(cluster, step.adopts, MANAGER);
+  if (step.adopts === true && step.live !== undefined) await takeOwnership(cluster, step.live, MANAGER);
   if (step.scaleTo !== undefined && step.action === 'update') await setReplicas(cluster, step.object, step.scaleTo, wrote);
   if (step.scaleOnly !== true) {
-    const applied = await cluster.apply(step.object, { force: step.force });
+    const applied = await applyOver(step, cluster);
     if (applied.outcome === 'conflict') {
       return applied.conflicts.map(({ manager, field }) =>
         problem('FIELD_CONFLICT', `${step.title}: ${field} belongs to ${manager}, which gave it another value`, { hint: `stop ${manager} from setting it, or set adopt: true to take the field over` }),
@@ -49,6 +49,20 @@ async function write(step: Step, { cluster, log, wrote }: ExecuteOptions): Promi
   }
   if (step.scaleTo !== undefined && step.action === 'create') await setReplicas(cluster, step.object, step.scaleTo, wrote);
   return [];
+}
+
+/**
+ * An edit by hand can stand beside our fields so that both together are invalid (a second port of the same name): then what was
+ * added by hand goes.
+ */
+async function applyOver(step: Step, cluster: ClusterAccess): Promise<Applied> {
+  try {
+    return await cluster.apply(step.object, { force: step.force });
+  } catch (error) {
+    if (statusOf(error) !== 422 || step.live === undefined || step.adopts === true) throw error;
+    if (!(await takeOwnership(cluster, step.live, MANAGER, isHandEdit))) throw error;
+    return cluster.apply(step.object, { force: true });
+  }
 }
 
 /** As a manager of its own, so that leaving the field out of our apply neither resets nor fights it. */

@@ -14,9 +14,9 @@ function merge(into: Fields, from: Fields): Fields {
 }
 
 /** Ownership entries after the move; `undefined` when nothing is to be moved. */
-export function movedOwnership(managed: readonly Managed[], manager: string): readonly Managed[] | undefined {
+export function movedOwnership(managed: readonly Managed[], manager: string, isSource: (m: Managed) => boolean = () => true): readonly Managed[] | undefined {
   // Status and counts stay with the controllers that report them.
-  const movable = (m: Managed): boolean => (m.subresource ?? '') === '' && m.operation === 'Update' && m.manager !== 'kube-controller-manager' && m.fieldsV1 !== undefined;
+  const movable = (m: Managed): boolean => (m.subresource ?? '') === '' && m.operation === 'Update' && m.manager !== 'kube-controller-manager' && m.fieldsV1 !== undefined && isSource(m);
   const from = managed.filter(movable);
   if (from.length === 0) return undefined;
   const own = managed.find((m) => m.manager === manager && m.operation === 'Apply' && (m.subresource ?? '') === '');
@@ -26,9 +26,10 @@ export function movedOwnership(managed: readonly Managed[], manager: string): re
   return [...managed.filter((m) => !movable(m) && m !== own), ours];
 }
 
-export async function takeOwnership(cluster: ClusterAccess, live: KubeObject, manager: string): Promise<void> {
-  const moved = movedOwnership(live.metadata.managedFields ?? [], manager);
-  if (moved === undefined) return;
+/** False when there was nothing to move. */
+export async function takeOwnership(cluster: ClusterAccess, live: KubeObject, manager: string, isSource?: (m: Managed) => boolean): Promise<boolean> {
+  const moved = movedOwnership(live.metadata.managedFields ?? [], manager, isSource);
+  if (moved === undefined) return false;
   await cluster.patch(
     live,
     [
@@ -37,4 +38,5 @@ export async function takeOwnership(cluster: ClusterAccess, live: KubeObject, ma
     ],
     'application/json-patch+json',
   );
+  return true;
 }

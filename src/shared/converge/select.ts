@@ -25,6 +25,12 @@ function isLongRunning(instance: InstanceConfig): boolean {
   return instance.type === 'kubernetes' || instance.type === 'eks';
 }
 
+/** A file of another cluster: it holds back nothing here. */
+function isElsewhere(found: Problem, cluster: string, clusters: readonly string[]): boolean {
+  const own = (name: string): boolean => found.file?.endsWith(`-${name}.yaml`) === true;
+  return !own(cluster) && clusters.some((name) => name !== cluster && own(name));
+}
+
 /** Throws one `UserError` for unknown service, cluster, instance or deploy group. */
 export function select(soa: SoaConfigs, system: SystemConfig, wanted: Selection): Selected {
   const { cluster } = wanted;
@@ -60,5 +66,5 @@ export function select(soa: SoaConfigs, system: SystemConfig, wanted: Selection)
   }
   if (problems.length > 0) throw new UserError([...problems, ...unread]);
   const instances = known.filter((i) => (wanted.instances.length === 0 || wanted.instances.includes(i.instance)) && (wanted.deployGroup === undefined || i.deployGroup === wanted.deployGroup));
-  return { services, instances, problems: services.flatMap((s) => s.problems) };
+  return { services, instances, problems: services.flatMap((s) => s.problems.filter((p) => !isElsewhere(p, cluster, system.clusters))) };
 }

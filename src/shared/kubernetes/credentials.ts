@@ -82,6 +82,8 @@ export async function readCredentials(source: KubeconfigSource, wanted: string |
     );
   }
   config.setCurrentContext(context);
+  // Plain HTTP to this machine (kubectl proxy): the library wants to be told that there is no TLS to verify.
+  config.clusters = config.clusters.map((c) => (/^http:\/\/(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:|\/|$)/.test(c.server) ? { ...c, skipTLSVerify: true } : c));
   const cluster = config.getCurrentCluster();
   if (cluster === null) {
     throw new UserError(problem('KUBECONFIG_INVALID', `context '${context}' of ${describe(source)} names a cluster that is not in it`, { input: 'kubeconfig', hint: suggestName('', config.getClusters().map((c) => c.name)) }));

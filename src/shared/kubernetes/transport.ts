@@ -4,6 +4,7 @@ import { gunzip } from 'node:zlib';
 import { Agent, EnvHttpProxyAgent, ProxyAgent, request, type Dispatcher } from 'undici';
 import { CancelledError, UserError } from '../contract/errors.ts';
 import type { Clock, Log, Mask } from '../contract/ports.ts';
+import { proxySettings } from '../network/index.ts';
 import { readCredentials, type Credentials, type KubeconfigSource } from './credentials.ts';
 import { isTransient, isUnknownField, refusal, unreachable, type Asked, type Target } from './refusals.ts';
 
@@ -104,17 +105,15 @@ export class Transport {
     if (credentials.proxyUrl !== undefined) {
       return new ProxyAgent({ ...common, uri: credentials.proxyUrl, requestTls: credentials.tls });
     }
-    const { env } = this.#options;
-    const httpProxy = env['http_proxy'] ?? env['HTTP_PROXY'] ?? '';
-    const httpsProxy = env['https_proxy'] ?? env['HTTPS_PROXY'] ?? '';
-    if (httpProxy === '' && httpsProxy === '') return new Agent({ ...common, connect });
+    const proxies = proxySettings(this.#options.env);
+    if (proxies.http === undefined && proxies.https === undefined) return new Agent({ ...common, connect });
     return new EnvHttpProxyAgent({
       ...common,
       connect,
       requestTls: credentials.tls,
-      httpProxy,
-      httpsProxy,
-      noProxy: env['no_proxy'] ?? env['NO_PROXY'] ?? '',
+      httpProxy: proxies.http ?? '',
+      httpsProxy: proxies.https ?? '',
+      noProxy: proxies.none,
     });
   }
 

@@ -126,13 +126,14 @@ function planInstance(rendered: RenderedInstance, observed: Observed, options: P
   // A count that we set before belongs to the manager of counts from now on; else leaving it out would reset it to 1.
   const handOver = rendered.autoscaled && live !== undefined && isOurs(live) && compared.fields.includes('spec.replicas') ? replicasOf(live) : undefined;
   const setTo = count ?? handOver;
-  let effect = noEffect(serving);
+  const wanted = rendered.autoscaled && setTo === undefined && live !== undefined ? serving : rendered.replicas;
+  let effect = noEffect(serving, wanted);
   if (compared.step !== undefined) {
     const own = live === undefined ? compared.step.reasons : workloadReasons(rendered, live, compared.fields, compared.step.reasons, prefixes);
     const step: Step = { ...compared.step, reasons: own, ...(setTo === undefined ? {} : { scaleTo: setTo }) };
     steps.push(step);
     reasons.unshift(...own);
-    if (live !== undefined && compared.fields.some((f) => f.startsWith('spec.template'))) effect = bounceEffect(workload, serving, rendered.replicas);
+    if (live !== undefined && compared.fields.some((f) => f.startsWith('spec.template'))) effect = bounceEffect(workload, serving, wanted);
   } else if (setTo !== undefined && problems.length === 0) {
     steps.push({ action: 'update', title: `${workload.kind} ${rendered.namespace}/${rendered.name}`, object: workload, reasons: [], force: false, scaleTo: setTo, scaleOnly: true });
   }

@@ -37,7 +37,7 @@ export function compare(ours: KubeObject, live: KubeObject | undefined, adopt: b
   if (!isOurs(live)) {
     if (!adopt) return { fields: [], problems: [blockedProblem(live)] };
     const fields = differences(ours, live);
-    return { step: { action: 'update', title, object: ours, reasons: [{ kind: 'adopt', owner: makerOf(live) }], force: true, adopts: live }, fields, problems: [] };
+    return { step: { action: 'update', title, object: ours, reasons: [{ kind: 'adopt', owner: makerOf(live) }], force: true, live, adopts: true }, fields, problems: [] };
   }
   const changed = differences(ours, live).filter((f) => !NOTES.has(f));
   const removed = abandoned(ours, live, MANAGER).filter((f) => !NOTES.has(f));
@@ -59,5 +59,5 @@ export function compare(ours: KubeObject, live: KubeObject | undefined, adopt: b
   for (const [manager, edited] of byManager) reasons.push({ kind: 'drift', manager, fields: edited });
   const rest = fields.filter((f) => !owners.has(f));
   if (rest.length > 0) reasons.push({ kind: 'configuration', fields: rest });
-  return { step: { action: 'update', title, object: ours, reasons, force: owners.size > 0 }, fields, problems: [] };
+  return { step: { action: 'update', title, object: ours, reasons, force: owners.size > 0, live }, fields, problems: [] };
 }

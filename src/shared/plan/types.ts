@@ -32,6 +32,8 @@ export interface Effect {
   readonly surge: number;
   /** Pods that serve at least during the bounce. */
   readonly minimumServing: number;
+  /** Pods more (or less) than now, afterwards. */
+  readonly difference: number;
 }
 
 /** One write. */
@@ -48,8 +50,10 @@ export interface Step {
   readonly scaleTo?: number;
   /** Our apply is right as it is and only the count is to be set. */
   readonly scaleOnly?: boolean;
-  /** The live object when its fields are to be taken over from those who wrote it before. */
-  readonly adopts?: KubeObject;
+  /** The object as it was observed. */
+  readonly live?: KubeObject;
+  /** Ownership of its fields is to be taken over from those who wrote it before. */
+  readonly adopts?: boolean;
 }
 
 /** What happens to one instance. */

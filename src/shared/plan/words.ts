@@ -35,17 +35,16 @@ function pods(n: number): string {
   return `${n} pod${n === 1 ? '' : 's'}`;
 }
 
-export function describeEffect(plan: Pick<InstancePlan, 'action' | 'effect' | 'rendered' | 'reasons'>): string {
+export function describeEffect(plan: Pick<InstancePlan, 'action' | 'effect' | 'rendered'>): string {
   const { effect, action, rendered } = plan;
   if (action === 'blocked') return 'nothing: blocked';
   if (action === 'unchanged') return 'nothing';
   if (effect.bounces) return describeBounce(effect, rendered.bounceMethod);
   if (action === 'create') return rendered.desiredState === 'stop' ? 'created stopped: no pods' : `starts ${pods(rendered.replicas)}`;
-  const count = plan.reasons.find((r) => r.kind === 'scale' || r.kind === 'start' || r.kind === 'stop');
-  if (count === undefined) return 'no pod is touched';
-  if (count.kind === 'stop') return `stops ${pods(count.from)}`;
-  if (count.kind === 'start') return `starts ${pods(count.to)}`;
-  return count.kind !== 'scale' ? 'no pod is touched' : count.to > count.from ? `adds ${pods(count.to - count.from)}` : `removes ${pods(count.from - count.to)}`;
+  if (effect.difference === 0) return 'no pod is touched';
+  const count = pods(Math.abs(effect.difference));
+  const fromNothing = effect.difference > 0 && effect.minimumServing === 0;
+  return effect.difference > 0 ? `${fromNothing ? 'starts' : 'adds'} ${count}` : `${rendered.replicas === 0 ? 'stops' : 'removes'} ${count}`;
 }
 
 function describeBounce(effect: Effect, method: string): string {
