@@ -1,6 +1,7 @@
 /** `objects`: workload, autoscaler, disruption budget, service account and Job of one instance. */
-import { isNotRendered, composeJob } from '../../../src/shared/workload/index.ts';
-import { REFUSED, type JsonMap, type Plug } from '../types.ts';
+import { composeJob, isNotRendered, type RenderedInstance } from '../../../src/shared/workload/index.ts';
+import { at, crashOf } from '../differences.ts';
+import { REFUSED, type Case, type JsonMap, type Plug } from '../types.ts';
 import { comparable, inputOf, render, rendered } from './rendering.ts';
 
 /** PaaSTA leaves kind or apiVersion to the call for some objects: then there is nothing to compare. */
@@ -9,16 +10,28 @@ function withoutType(ours: unknown, wanted: unknown): unknown {
   return Object.fromEntries(Object.entries(ours).filter(([key]) => (key !== 'kind' && key !== 'apiVersion') || key in wanted));
 }
 
+/** Where PaaSTA fails and ours renders: the part that it fails on. */
+function proofOf(test: Case, result: RenderedInstance): unknown {
+  const spec = result.workload.spec as { readonly strategy?: unknown; readonly template: { readonly spec: { readonly affinity?: JsonMap; readonly containers: readonly JsonMap[] } } };
+  switch (at(test.expected, 'app', 'error') === undefined ? undefined : crashOf(test)) {
+    case 'anti-affinity':
+      return { preferred: at(spec.template.spec.affinity, 'podAntiAffinity', 'preferredDuringSchedulingIgnoredDuringExecution') };
+    case 'http2':
+      return { check: at(spec.template.spec.containers[0], 'livenessProbe', 'httpGet') };
+    case 'upthendown':
+      return { strategy: spec.strategy };
+    case undefined:
+      return undefined;
+  }
+}
+
 export const plug: Plug = {
   answer: (test) => {
     const wanted = Object.fromEntries(Object.entries(test.expected).filter(([key]) => key !== 'config_sha').map(([key, value]) => [key, value === null ? null : comparable(value)]));
     const result = render(test.input, test.input);
     if (!rendered(result)) return { ours: Object.fromEntries(Object.keys(wanted).map((key) => [key, REFUSED])), wanted };
-    if (test.notes.includes('N1-preferred-anti-affinity-crash')) {
-      const template = result.workload.spec?.['template'] as { spec: { affinity?: { podAntiAffinity?: { preferredDuringSchedulingIgnoredDuringExecution?: unknown } } } };
-      return { ours: { app: { preferred: template.spec.affinity?.podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution } }, wanted };
-    }
-    if (result.bounceMethod === 'upthendown') return { ours: { app: { strategy: (result.workload.spec?.['strategy'] as { type?: string } | undefined)?.type } }, wanted };
+    const proof = proofOf(test, result);
+    if (proof !== undefined) return { ours: { app: proof }, wanted };
     const companion = (kind: string): unknown => comparable(result.companions.find((object) => object.kind === kind)) ?? null;
     const wantedJob = test.input['job'] as { job_label: string; deadline_seconds?: number; keep_routable_ip?: boolean; include_sidecars?: boolean } | null | undefined;
     const input = inputOf(test.input, test.input);
