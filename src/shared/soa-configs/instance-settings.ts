@@ -10,6 +10,7 @@ import { Float, isMap, numberOf, type Value, type ValueMap } from '../contract/v
 import { autoscalingParams, hasProvider } from './autoscaling-settings.ts';
 import { environmentOf } from './environment-settings.ts';
 import { meshSettingsOf } from './mesh-settings.ts';
+import { ownerOf } from './owner.ts';
 import { SettingReader, typeName } from './setting-reader.ts';
 import type { AwsEbsVolume, BounceMethodName, DockerVolume, HealthcheckMode, InstanceSettings, NumberValue, PersistentVolume, ProjectedSaVolume, SecretVolume, SettingsContext } from './settings-types.ts';
 import type { InstanceConfig, ServiceConfig, SystemConfig } from './types.ts';
@@ -40,7 +41,9 @@ type Reader = SettingReader<keyof InstanceSettings>;
  * All settings of an instance. Never throws for the content of the configuration: what is wrong is in `problems`, and an instance with an
  * error among them must not be deployed (the default stands in for the value).
  */
-export const settingsOf: SettingsOf = (instance, service, system, context = {}) => {
+export const settingsOf: SettingsOf = (declared, service, system, context = {}) => {
+  // A tron action may belong to another service than the one whose file it stands in; `service` is then that one.
+  const instance = { ...declared, service: ownerOf(declared) };
   const read: Reader = new SettingReader(instance);
   const tron = instance.type === 'tron';
   const mesh = meshOf(instance, service, read, tron);
@@ -51,7 +54,7 @@ export const settingsOf: SettingsOf = (instance, service, system, context = {}) 
   const team = textIn(monitoring, 'team');
   const replicas = replicasOf(read, context);
   const lifecycle = lifecycleOf(read, mesh.mesh);
-  const volumes = volumesOf(system, read, context);
+  const volumes = volumesOf(instance.type, system, read, context);
   const containerPort = read.plainNumber('containerPort', ['container_port'], 8_888, { integer: true, min: 1, max: 65_535 });
   const deployGroup = instance.deployGroup ?? null;
   const environment = environmentOf(instance, { deployGroup, ...image, ...resources, team, containerPort, soaConfigsCommit: context.soaConfigsCommit ?? '' }, read);
@@ -115,6 +118,7 @@ export const settingsOf: SettingsOf = (instance, service, system, context = {}) 
   if (volumes.awsEbsVolumes.length > 0 && settings.desiredInstances > 1) read.fault('desiredInstances', 'CONFLICTING_KEYS', `an instance with aws_ebs_volumes can have one replica, not ${settings.desiredInstances}`, ['aws_ebs_volumes'], 'set instances: 1');
   read.follows('healthcheckMode', 'mesh');
   read.follows('dockerUrl', 'dockerRegistry');
+  read.follows('env', 'cpus', 'mem', 'disk', 'gpus', 'containerPort');
   return { ...settings, problems: read.problems, faults: read.faults };
 };
 
@@ -144,8 +148,8 @@ function meshOf(instance: InstanceConfig, service: ServiceConfig, read: Reader, 
   if (invalid.includes(first)) read.fault('nerveNamespace', 'REGISTRATION_INVALID', `the first registration '${first}' names no namespace`, ['registrations', 0]);
   const { mesh, problem } = meshSettingsOf(invalid.includes(first) || tron ? { registration: first, values: undefined, inMesh: false } : service.mesh(first));
   if (problem !== undefined) read.fault('mesh', problem.code, problem.message, [], problem.hint);
-  const otherService = first.split('.')[0] !== instance.service;
-  return { registrations, invalidRegistrations: invalid, nerveNamespace: first.split('.')[1] ?? '', mesh, proxyPort: otherService ? null : mesh.proxyPort };
+  const registered = tron || invalid.includes(first) ? undefined : numberOf(service.registered(first).values?.proxy_port);
+  return { registrations, invalidRegistrations: invalid, nerveNamespace: first.split('.')[1] ?? '', mesh, proxyPort: registered ?? null };
 }
 
 function imageOf(service: ServiceConfig, system: SystemConfig, context: SettingsContext, read: Reader, tron: boolean): Pick<InstanceSettings, 'dockerImage' | 'dockerUrl' | 'imageVersion' | 'dockerRegistry' | 'gitSha'> {
@@ -195,9 +199,9 @@ function replicasOf(read: Reader, context: SettingsContext): Pick<InstanceSettin
     read.fault('autoscalingParams', 'WRONG_TYPE', 'autoscaling.metrics_providers must be a list of mappings with a type', ['autoscaling', 'metrics_providers'], "write '- type: cpu'");
     params = autoscalingParams(emptyMap());
   }
-  if (autoscalingEnabled && maxInstances < minInstances) read.fault('minInstances', 'CONFLICTING_KEYS', `min_instances (${minInstances}) is greater than max_instances (${maxInstances})`, [read.raw('min_instances') === undefined ? 'max_instances' : 'min_instances'], 'min_instances defaults to 1');
+  if (autoscalingEnabled && maxInstances < minInstances) read.fault('minInstances', 'MIN_ABOVE_MAX', `min_instances (${minInstances}) is greater than max_instances (${maxInstances})`, [read.raw('min_instances') === undefined ? 'max_instances' : 'min_instances'], 'min_instances defaults to 1');
   // PaaSTA computes with such bounds, so the numbers themselves are known; the problem stays.
-  if (read.faults.minInstances?.code === 'CONFLICTING_KEYS') delete read.faults.minInstances;
+  if (read.faults.minInstances?.code === 'MIN_ABOVE_MAX') delete read.faults.minInstances;
   const desiredInstances = (context.control?.desiredState ?? 'start') === 'start' ? instances : 0;
   return { instances, desiredInstances, minInstances, maxInstances, autoscalingEnabled, autoscalingParams: params as InstanceSettings['autoscalingParams'] };
 }
@@ -232,7 +236,7 @@ function bounceOf(
   ebs: readonly AwsEbsVolume[],
 ): Pick<InstanceSettings, 'bounceMethod' | 'bounceMarginFactor' | 'bounceOverprovisionFactor' | 'bounceStartDeadline' | 'minTaskUptime' | 'checkHaproxy' | 'checkEnvoy' | 'drainMethod' | 'drainMethodParams' | 'unhealthyPodEvictionPolicy' | 'podManagementPolicy'> {
   const bounceMethod = read.oneOf('bounceMethod', ['bounce_method'], BOUNCE_METHODS, 'crossover');
-  if (ebs.length > 0 && bounceMethod !== 'downthenup') read.fault('bounceMethod', 'CONFLICTING_KEYS', `an instance with aws_ebs_volumes must use bounce_method downthenup, not ${bounceMethod}`, [read.raw('bounce_method') === undefined ? 'aws_ebs_volumes' : 'bounce_method'], 'add bounce_method: downthenup');
+  if (ebs.length > 0 && bounceMethod !== 'downthenup') read.fault('bounceMethod', 'EBS_NEEDS_DOWNTHENUP', `an instance with aws_ebs_volumes must use bounce_method downthenup, not ${bounceMethod}`, [read.raw('bounce_method') === undefined ? 'aws_ebs_volumes' : 'bounce_method'], 'add bounce_method: downthenup');
   const systemFactor = numberOf(system.values.default_bounce_overprovision_factor) ?? 1;
   const drainDefault = mesh.inMesh ? 'hacheck' : 'noop';
   const drainMethod = read.text('drainMethod', ['drain_method'], drainDefault);
@@ -273,6 +277,7 @@ function lifecycleOf(read: Reader, mesh: InstanceSettings['mesh']): Pick<Instanc
 }
 
 function volumesOf(
+  type: InstanceConfig['type'],
   system: SystemConfig,
   read: Reader,
   context: SettingsContext,
@@ -287,7 +292,7 @@ function volumesOf(
   const bulk = isTruthy(read.raw('uses_bulkdata')) ? [BULKDATA] : [];
   const projected = read.maps('projectedSaVolumes', ['projected_sa_volumes'], ['container_path', 'audience']);
   const token = system.values.service_auth_token_settings;
-  const withToken = context.authenticating === true && isMap(token) && isTruthy(token) && !projected.some((volume) => sameMap(volume, token)) ? [token, ...projected] : projected;
+  const withToken = type !== 'adhoc' && context.authenticating === true && isMap(token) && isTruthy(token) && !projected.some((volume) => sameMap(volume, token)) ? [token, ...projected] : projected;
   return {
     volumes: reorderVolumes([...fromSystem, ...extraVolumes, ...bulk]),
     extraVolumes,

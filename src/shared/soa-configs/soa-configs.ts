@@ -26,6 +26,16 @@ export function loadSoaConfigs(tree: TreeReader, system: SystemConfig, options: 
   const loaded = new Map<string, ServiceConfig>();
   let names: readonly string[] | undefined;
   const services = (): readonly string[] => (names ??= listNames(tree, '', problems, (entry) => entry.kind === 'directory' && !entry.name.startsWith('.') && entry.name !== '_shared').sort());
+  const others = new Map<string, ValueMap>();
+  // Only the mesh namespaces of another service are asked for: its own problems are told when it is loaded itself.
+  const smartstackOf = (service: string): ValueMap => {
+    let found = others.get(service);
+    if (found === undefined) {
+      const read = isName(service) ? readFile(tree, `${service}/smartstack.yaml`, [])?.read : undefined;
+      others.set(service, (found = isMap(read) ? read : emptyMap()));
+    }
+    return found;
+  };
   const metadata = readFile(tree, '.metadata.json', problems);
   const sha = isMap(metadata?.read) ? metadata.read.git_sha : undefined;
   const authenticating = readFile(tree, 'authenticating.yaml', problems);
@@ -35,7 +45,7 @@ export function loadSoaConfigs(tree: TreeReader, system: SystemConfig, options: 
     has: (service) => isName(service) && services().includes(service),
     load(service) {
       let config = loaded.get(service);
-      if (config === undefined) loaded.set(service, (config = loadService(tree, system, service)));
+      if (config === undefined) loaded.set(service, (config = loadService(tree, system, service, smartstackOf)));
       return config;
     },
     commit: typeof sha === 'string' ? sha : (options.commit ?? ''),
@@ -85,7 +95,7 @@ function readMapping(tree: TreeReader, path: string, problems: Problem[]): { rea
   return undefined;
 }
 
-function loadService(tree: TreeReader, system: SystemConfig, service: string): ServiceConfig {
+function loadService(tree: TreeReader, system: SystemConfig, service: string, smartstackOf: (service: string) => ValueMap): ServiceConfig {
   const problems: Problem[] = [];
   const files = isName(service) ? listNames(tree, service, problems, (entry) => entry.kind === 'file') : [];
   const path = (file: string): string => `${service}/${file}`;
@@ -139,6 +149,10 @@ function loadService(tree: TreeReader, system: SystemConfig, service: string): S
     instances,
     problems,
     mesh: (registration) => meshNamespace(smartstack, registration),
+    registered: (registration) => {
+      const owner = registration.split('.')[0] ?? '';
+      return meshNamespace(owner === service ? smartstack : smartstackOf(owner), registration);
+    },
     clusters: [...new Set(clusterFiles.map((f) => f.cluster))].sort(),
     declared,
     general,
@@ -266,8 +280,8 @@ function instanceOf(context: FileContext, name: string, merged: ValueMap, path: 
 
 /** Entry of smartstack.yaml for a registration `service.namespace`: the namespace counts, whatever the service (as PaaSTA does: R7). */
 function meshNamespace(smartstack: ValueMap, registration: string): MeshNamespace {
-  const dot = registration.indexOf('.');
-  const entry = dot < 0 ? undefined : smartstack[registration.slice(dot + 1)];
+  const namespace = registration.split('.')[1];
+  const entry = namespace === undefined ? undefined : smartstack[namespace];
   if (!isMap(entry)) return { registration, values: undefined, inMesh: false };
   return { registration, values: entry, inMesh: Object.hasOwn(entry, 'proxy_port') };
 }

@@ -64,7 +64,10 @@ export interface ServiceConfig {
   readonly instances: readonly InstanceConfig[];
   /** Everything that is wrong, instances that could not be read included. */
   readonly problems: readonly Problem[];
+  /** Namespace of a registration in the service's own smartstack.yaml, whatever service the registration names (as PaaSTA looks it up: R7). */
   mesh(registration: string): MeshNamespace;
+  /** Namespace of a registration in the smartstack.yaml of the service that it names. */
+  registered(registration: string): MeshNamespace;
   /** Clusters of the system configuration for which the service has a file of any instance type, sorted. */
   readonly clusters: readonly string[];
   /** Every instance that the files name (templates left out), also those that could not be loaded; order as `instances`. */

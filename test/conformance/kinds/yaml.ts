@@ -2,7 +2,7 @@
 import { Float, isMap, type Value } from '../../../src/shared/contract/values.ts';
 import { loadSoaConfigs, readYaml, systemConfigOf } from '../../../src/shared/soa-configs/index.ts';
 import { SetValue, Timestamp, entriesOf, hasTextKeys } from '../../../src/shared/soa-configs/yaml-values.ts';
-import { REFUSED, type JsonMap, type Plug } from '../types.ts';
+import { REFUSED, type Plug } from '../types.ts';
 import { memoryTree } from '../../support/memory-tree.ts';
 
 /** A value as the vectors write what JSON cannot say. */
@@ -43,7 +43,6 @@ export const plug: Plug = {
     }
     const wanted: Record<string, unknown> = { instances, value: 'error' in test.expected ? { error: 'refused' } : value };
     const ours: Record<string, unknown> = { instances: instancesOf(document.text), value: written(document.value) };
-    if (document.recursive !== undefined) ours['instances'] = (instances as JsonMap | undefined) === undefined ? undefined : Object.keys(document.read as object).filter((name) => !name.startsWith('_'));
     if (read !== undefined) {
       wanted['read'] = read;
       ours['read'] = written(document.read);

@@ -1,0 +1,172 @@
+/** Wanted differences of the kinds that the soa-configs room answers: `yaml` and `instances`. */
+import { loadSoaConfigs, systemConfigOf } from '../../src/shared/soa-configs/index.ts';
+import type { ValueMap } from '../../src/shared/contract/values.ts';
+import { memoryTree } from '../support/memory-tree.ts';
+import { REFUSED, type Case, type Difference, type Json, type JsonMap } from './types.ts';
+
+type Changed = Readonly<Record<string, unknown>>;
+
+function map(value: unknown): JsonMap {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonMap) : {};
+}
+
+function instancesOf(test: Case): readonly (readonly [string, JsonMap])[] {
+  return Object.entries(map(test.expected['instances'])).map(([key, value]) => [key, map(value)]);
+}
+
+/** Applies a change to every instance of a case that it concerns. */
+function perInstance(wanted: unknown, change: (settings: JsonMap, instance: JsonMap, key: string) => Changed | undefined): unknown {
+  const instances = Object.fromEntries(
+    Object.entries(map(map(wanted)['instances'])).map(([key, value]) => {
+      const instance = map(value);
+      const settings = map(instance['settings']);
+      const changed = 'settings' in instance ? change(settings, instance, key) : undefined;
+      return [key, changed === undefined ? value : { ...instance, settings: { ...settings, ...changed } }];
+    }),
+  );
+  return { ...map(wanted), instances };
+}
+
+function someSettings(test: Case, predicate: (settings: JsonMap, instance: JsonMap) => boolean): boolean {
+  return test.kind === 'instances' && instancesOf(test).some(([, instance]) => predicate(map(instance['settings']), instance));
+}
+
+/** Effective configuration of an instance, for rules that need a key that is no setting. */
+function configOf(test: Case, key: string): ValueMap | undefined {
+  const [type, cluster, ...rest] = key.split(':');
+  const soa = loadSoaConfigs(memoryTree(test.input['files'] as Readonly<Record<string, string>>), systemConfigOf(test.input['system'] as ValueMap));
+  return soa.load(String(test.input['service'])).instances.find((i) => i.type === type && i.cluster === cluster && i.instance === rest.join(':'))?.config;
+}
+
+/** Floor without the noise of binary fractions: 100 × (1 − 0.9) is 10. */
+function exactPercent(value: number): string {
+  return `${Math.floor(Math.round(value * 1e8) / 1e6)}%`;
+}
+
+function rolling(settings: JsonMap): Changed {
+  return { type: 'RollingUpdate', rollingUpdate: { maxSurge: exactPercent(Number(settings['bounce_overprovision_factor'])), maxUnavailable: exactPercent(1 - Number(settings['bounce_margin_factor'])) } };
+}
+
+function hostTerm(condition: JsonMap): Changed {
+  const labels = ['service', 'instance'].filter((key) => condition[key] !== undefined).map((key) => [`paasta.yelp.com/${key}`, condition[key]]);
+  return { labelSelector: { matchLabels: Object.fromEntries(labels) as JsonMap }, topologyKey: 'kubernetes.io/hostname' };
+}
+
+function conditions(value: unknown): readonly JsonMap[] {
+  return value === undefined || value === null ? [] : ((Array.isArray(value) ? value : [value]) as readonly JsonMap[]);
+}
+
+function isError(value: Json | undefined, text: string): boolean {
+  return String(map(value)['message'] ?? '').includes(text);
+}
+
+export const instanceDifferences: readonly Difference[] = [
+  {
+    name: 'D-recursive-alias',
+    kinds: ['yaml'],
+    foreseen: false,
+    reason: 'a file in which a value contains itself is refused: nothing that walks it would end',
+    applies: (test) => JSON.stringify(test.expected).includes('$recursive'),
+    instead: (wanted) => ({ ...map(wanted), instances: REFUSED }),
+  },
+  {
+    name: 'D-number-as-text',
+    kinds: ['instances'],
+    foreseen: false,
+    reason: 'cpus, mem or disk that YAML 1.1 reads as text (1e-05) are refused; PaaSTA carries the text along and fails to render',
+    applies: (test) => someSettings(test, (s) => ['cpus', 'mem', 'disk'].some((key) => typeof s[key] === 'string')),
+    instead: (wanted) =>
+      perInstance(wanted, (s) => {
+        const text = ['cpus', 'mem', 'disk'].filter((key) => typeof s[key] === 'string');
+        return text.length === 0 ? undefined : Object.fromEntries([...text, 'env', ...('tron_action' in s ? ['tron_action'] : [])].map((key) => [key, REFUSED]));
+      }),
+  },
+  {
+    name: 'D-control-missing',
+    kinds: ['instances'],
+    foreseen: false,
+    reason: 'an instance whose deploy group has a version is deployed, started, before the generator has written its control entry',
+    applies: (test) => test.kind === 'instances' && instancesOf(test).some(([, i]) => isError(i['load'], 'not configured for')),
+    instead: (wanted, test) => {
+      const changed = perInstance(wanted, (s, instance) => {
+        if (!isError(instance['load'], 'not configured for')) return undefined;
+        const file = map(JSON.parse(String(map(test.input['files'])[`${String(test.input['service'])}/deployments.json`])));
+        const version = map(map(map(file['v2'])['deployments'])[String(s['deploy_group'])]);
+        const env = { ...map(s['env']), PAASTA_DOCKER_IMAGE: version['docker_image'], PAASTA_GIT_SHA: String(version['git_sha']).slice(0, 8), ...(version['image_version'] === null ? {} : { PAASTA_IMAGE_VERSION: version['image_version'] }) };
+        return { docker_image: version['docker_image'], docker_url: `${String(s['docker_registry'])}/${String(version['docker_image'])}`, image_version: version['image_version'], env };
+      }) as JsonMap;
+      return { ...changed, instances: Object.fromEntries(Object.entries(map(changed['instances'])).map(([key, value]) => [key, isError(map(value)['load'], 'not configured for') ? { ...map(value), load: 'ok' } : value])) };
+    },
+  },
+  {
+    name: 'N1-preferred-anti-affinity-crash',
+    kinds: ['instances'],
+    foreseen: true,
+    reason: 'anti_affinity_preferred is rendered as a preferred term per host; PaaSTA raises',
+    applies: (test) => someSettings(test, (s) => isError(s['pod_anti_affinity'], "unexpected keyword argument 'topology_key'")),
+    instead: (wanted, test) =>
+      perInstance(wanted, (s, _instance, key) => {
+        if (!isError(s['pod_anti_affinity'], "unexpected keyword argument 'topology_key'")) return undefined;
+        const config = configOf(test, key);
+        const required = conditions(config?.['anti_affinity']).map(hostTerm);
+        const preferred = conditions(config?.['anti_affinity_preferred']).map((condition) => ({ weight: condition['weight'], podAffinityTerm: hostTerm(condition) }));
+        return { pod_anti_affinity: { ...(required.length === 0 ? {} : { requiredDuringSchedulingIgnoredDuringExecution: required }), preferredDuringSchedulingIgnoredDuringExecution: preferred } };
+      }),
+  },
+  {
+    name: 'N2-mesh-healthcheck-http2',
+    kinds: ['instances'],
+    foreseen: true,
+    reason: 'healthcheck_mode http2 in smartstack.yaml is an http check',
+    applies: (test) => test.kind === 'instances' && instancesOf(test).some(([, i]) => map(i['mesh'])['healthcheck_mode'] === 'http2'),
+    instead: (wanted) => {
+      const changed = map(
+        perInstance(wanted, (s) => {
+          if (s['healthcheck_mode'] !== 'http2') return undefined;
+          const probe = {
+            httpGet: { path: s['healthcheck_uri'], port: s['container_port'], scheme: 'HTTP' },
+            initialDelaySeconds: s['healthcheck_grace_period_seconds'],
+            periodSeconds: s['healthcheck_interval_seconds'],
+            timeoutSeconds: s['healthcheck_timeout_seconds'],
+            failureThreshold: s['healthcheck_max_consecutive_failures'],
+          };
+          return { healthcheck_mode: 'http', liveness_probe: probe };
+        }),
+      );
+      const instances = Object.entries(map(changed['instances'])).map(([key, value]) => {
+        const mesh = map(map(value)['mesh']);
+        return [key, mesh['healthcheck_mode'] === 'http2' ? { ...map(value), mesh: { ...mesh, healthcheck_mode: 'http' } } : value];
+      });
+      return { ...changed, instances: Object.fromEntries(instances) as JsonMap };
+    },
+  },
+  {
+    name: 'D-no-hacheck',
+    kinds: ['instances'],
+    foreseen: true,
+    reason: 'in the mesh without a hacheck image there is no sidecar: the main container answers for readiness (10 s, 3 failures at most)',
+    applies: (test) => test.kind === 'instances' && map(test.input['system'])['hacheck_sidecar_image_url'] === undefined && instancesOf(test).some(([, i]) => map(i['mesh'])['in_mesh'] === true),
+    instead: (wanted) =>
+      perInstance(wanted, (s, instance) => {
+        const probe = map(s['liveness_probe']);
+        if (map(instance['mesh'])['in_mesh'] !== true || !('readiness_probe' in s) || !('periodSeconds' in probe)) return undefined;
+        return { readiness_probe: { ...probe, initialDelaySeconds: Math.min(Number(probe['initialDelaySeconds']), 10), failureThreshold: Math.min(Number(probe['failureThreshold']), 3) } };
+      }),
+  },
+  {
+    name: 'R13-truncated-percentage',
+    kinds: ['instances'],
+    foreseen: true,
+    reason: 'percentages of the strategy are computed exactly',
+    applies: (test) => someSettings(test, (s) => 'maxUnavailable' in map(map(s['deployment_strategy'])['rollingUpdate'])),
+    instead: (wanted) => perInstance(wanted, (s) => ('rollingUpdate' in map(s['deployment_strategy']) && s['bounce_method'] === 'crossover' ? { deployment_strategy: rolling(s) } : undefined)),
+  },
+  {
+    name: 'D-upthendown',
+    kinds: ['instances'],
+    foreseen: true,
+    reason: 'upthendown renders the objects of crossover; the bounce is ours',
+    applies: (test) => someSettings(test, (s) => s['bounce_method'] === 'upthendown'),
+    instead: (wanted) => perInstance(wanted, (s) => (s['bounce_method'] === 'upthendown' && 'deployment_strategy' in s ? { deployment_strategy: rolling(s) } : undefined)),
+  },
+];
