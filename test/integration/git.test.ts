@@ -124,6 +124,15 @@ describe('tags', () => {
   });
 });
 
+describe('short ids', () => {
+  it('are expanded from refs, or from the checkout', async () => {
+    expect(await remote().expandCommit(second.slice(0, 9))).toBe(second);
+    expect(await remote().expandCommit('0123456')).toBeUndefined();
+    expect(await remote().expandCommit('main')).toBeUndefined();
+    expect(await remote({ url: repository.bareDir, token: undefined }).expandCommit(first.slice(0, 9))).toBe(first);
+  });
+});
+
 describe('ancestry', () => {
   it('is asked of the server when there is no checkout, commits only', async () => {
     const apart = await repository.commit({ z: '1' }, 'apart', 'branch-with-a-long-name-1');

@@ -315,6 +315,11 @@ describe('network', () => {
 });
 
 describe('the double itself', () => {
+  it('judges by the description that the installed package gives', async () => {
+    const script = new URL('../../scripts/cut-openapi.ts', import.meta.url).pathname;
+    await expect(execute(process.execPath, [script, '--check'])).resolves.toMatchObject({ stderr: '' });
+  });
+
   it('judges: unknown operations, undocumented parameters and wrong bodies are violations', async () => {
     const headers = { authorization: `Bearer ${token}`, 'user-agent': 't', 'content-type': 'application/json' };
     expect((await fetch(`${github.apiUrl}/repos/acme/web/nope`, { headers })).status).toBe(500);

@@ -34,6 +34,15 @@ export async function hasCommit(run: Run, directory: string, sha: string): Promi
   return code === 0 && stdout.trim() === 'commit';
 }
 
+/** Full id of the one commit of this checkout that begins so; `undefined` when there is none or several. */
+export async function expandIn(run: Run, directory: string, beginning: string): Promise<string | undefined> {
+  const { code, text } = await ask(run, directory, ['rev-parse', `--disambiguate=${beginning}`]);
+  if (code !== 0) return undefined;
+  const commits: string[] = [];
+  for (const sha of text.split('\n').filter((line) => line !== '').slice(0, 20)) if (await hasCommit(run, directory, sha)) commits.push(sha);
+  return commits.length === 1 ? commits[0] : undefined;
+}
+
 export async function isShallow(run: Run, directory: string): Promise<boolean> {
   return (await ask(run, directory, ['rev-parse', '--is-shallow-repository'])).text !== 'false';
 }

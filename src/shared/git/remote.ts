@@ -12,7 +12,7 @@ import type { Log, Mask } from '../contract/ports.ts';
 import type { Run, RunResult } from '../process/index.ts';
 import { parseGitUrl } from './address.ts';
 import type { GitAddress } from './address.ts';
-import { hasCommit, isShallow, relationIn } from './checkout.ts';
+import { expandIn, hasCommit, isShallow, relationIn } from './checkout.ts';
 import type { CommitRelation } from './checkout.ts';
 import { explainGit, isPassing } from './explain.ts';
 
@@ -47,6 +47,8 @@ export interface GitRemote {
   listRefs(prefix: string): Promise<readonly Ref[]>;
   /** Creates a light tag (name without `refs/tags/`) on a commit that the server has. Never forced. */
   createTag(name: string, sha: string): Promise<'created' | 'exists'>;
+  /** Full id of a commit of which some ref, or the checkout, knows the beginning (a branch or tag name is none); `undefined` when none or several do. */
+  expandCommit(text: string): Promise<string | undefined>;
   /** How `head` stands to `base`: from the checkout when it knows both, else from the server's history (commits only). */
   relation(base: string, head: string): Promise<CommitRelation>;
 }
@@ -171,6 +173,16 @@ export function connectGit(options: GitOptions): GitRemote {
         await fetchCommit(directory, sha, `create the tag ${name}`);
         return push(directory, name, sha);
       });
+    },
+    expandCommit: async (text) => {
+      const beginning = text.toLowerCase();
+      if (!/^[0-9a-f]{4,40}$/.test(beginning)) return undefined;
+      for (const directory of [localDirectory, checkout]) {
+        const known = directory === undefined ? undefined : await expandIn(run, directory, beginning);
+        if (known !== undefined) return known;
+      }
+      const found = new Set((await list('refs/', `find the commit ${text}`)).map((ref) => ref.sha).filter((sha) => sha.startsWith(beginning)));
+      return found.size === 1 ? [...found][0] : undefined;
     },
     relation: async (base, head) => {
       if (base === head) return 'identical';
