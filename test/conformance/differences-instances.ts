@@ -99,6 +99,20 @@ export const instanceDifferences: readonly Difference[] = [
     },
   },
   {
+    name: 'D-null-entry',
+    kinds: ['instances'],
+    foreseen: true,
+    reason: 'deploy_group: null is a problem on its line, and the instance is not loaded; PaaSTA looks for a group called None',
+    applies: (test) => test.kind === 'instances' && instancesOf(test).some(([key, i]) => !key.startsWith('tron:') && 'settings' in i && map(i['settings'])['deploy_group'] === null),
+    instead: (wanted) => {
+      const instances = Object.entries(map(map(wanted)['instances'])).map(([key, value]) => {
+        const settings = map(map(value)['settings']);
+        return [key, !key.startsWith('tron:') && 'deploy_group' in settings && settings['deploy_group'] === null ? { load: REFUSED } : value];
+      });
+      return { ...map(wanted), instances: Object.fromEntries(instances) as Changed };
+    },
+  },
+  {
     name: 'N1-preferred-anti-affinity-crash',
     kinds: ['instances'],
     foreseen: true,
@@ -149,6 +163,7 @@ export const instanceDifferences: readonly Difference[] = [
     instead: (wanted) =>
       perInstance(wanted, (s, instance) => {
         const probe = map(s['liveness_probe']);
+        if (map(instance['mesh'])['in_mesh'] === true && 'readiness_probe' in s && 'error' in probe) return { readiness_probe: REFUSED };
         if (map(instance['mesh'])['in_mesh'] !== true || !('readiness_probe' in s) || !('periodSeconds' in probe)) return undefined;
         return { readiness_probe: { ...probe, initialDelaySeconds: Math.min(Number(probe['initialDelaySeconds']), 10), failureThreshold: Math.min(Number(probe['failureThreshold']), 3) } };
       }),

@@ -87,6 +87,7 @@ function settingsAnswer(settings: InstanceSettings, wanted: JsonMap, context: Co
   return Object.fromEntries(
     Object.keys(wanted).map((name) => {
       const own = camel(name);
+      if (name === 'readiness_probe' && workload.hasSidecar(settings, context.system)) return [name, null];
       if (faults.has(own) || (DEPENDS[name] ?? []).some((other) => faults.has(other))) return [name, REFUSED];
       const getter = GETTERS[name];
       if (getter !== undefined) return [name, getter(settings, context)];
