@@ -66,8 +66,8 @@ export function autoscaler(settings: InstanceSettings, prefixes: LabelPrefixes, 
   const providers = settings.autoscalingParams.metrics_providers;
   if (settings.desiredState === 'stop' || settings.maxInstances === null || providers[0]?.decision_policy === 'bespoke') return undefined;
   if (settings.persistentVolumes.length > 0) return undefined;
-  const minReplicas = live?.autoscalingOverride?.minInstances ?? settings.minInstances;
-  const maxReplicas = live?.autoscalingOverride?.maxInstances ?? settings.maxInstances;
+  const minReplicas = live?.autoscalingOverride?.minInstances || settings.minInstances;
+  const maxReplicas = live?.autoscalingOverride?.maxInstances || settings.maxInstances;
   if (minReplicas === 0 || maxReplicas === 0) {
     refuse([minReplicas === 0 ? 'min_instances' : 'max_instances'], warning('AUTOSCALER_WITHOUT_BOUND', 'no HorizontalPodAutoscaler is made while min_instances or max_instances is 0: Kubernetes does not scale to zero', { hint: 'set min_instances to 1 or more, or stop the instance' }));
     return undefined;

@@ -21,8 +21,12 @@ export function configHashKeys(prefixes: LabelPrefixes): readonly [string, strin
   return [paastaPrefixed('config_sha', prefixes), `${prefixes.company}paasta_config_sha`];
 }
 
+function configuredProviders(settings: InstanceSettings): readonly string[] {
+  return settings.autoscalingParams.metrics_providers.map((provider) => provider.type);
+}
+
 function providersOf(settings: InstanceSettings): readonly string[] {
-  return settings.autoscalingEnabled ? settings.autoscalingParams.metrics_providers.map((provider) => provider.type) : [];
+  return settings.autoscalingEnabled ? configuredProviders(settings) : [];
 }
 
 /** Labels that workload and pod template share; the config hash is added when everything else is in place. */
@@ -45,7 +49,7 @@ export function workloadLabels(settings: InstanceSettings, prefixes: LabelPrefix
 
 /** Label that tells the metrics collectors apart; on workloads and pods, not on Jobs. */
 export function shardLabel(settings: InstanceSettings, prefixes: LabelPrefixes): Labels {
-  return settings.prometheusShard === null ? {} : { [paastaPrefixed('prometheus_shard', prefixes)]: settings.prometheusShard };
+  return settings.prometheusShard === null || settings.prometheusShard === '' ? {} : { [paastaPrefixed('prometheus_shard', prefixes)]: settings.prometheusShard };
 }
 
 /** Labels of pods: those of the workload and what routing, scraping and accounting look for. */
@@ -59,7 +63,7 @@ export function podLabels(settings: InstanceSettings, system: SystemConfig, pref
   if (providers.includes('gunicorn') || providers.includes('worker-load')) labels[paastaPrefixed('scrape_gunicorn_prometheus', prefixes)] = 'true';
   if (settings.istio) labels['sidecar.istio.io/inject'] = 'true';
   if (settings.awsLbReadinessGate) labels['elbv2.k8s.aws/pod-readiness-gate-inject'] = 'enabled';
-  if (settings.costOwner !== null && flagOf(system.values['enable_cost_owner_label'], false)) labels[`${prefixes.company}cost_owner`] = settings.costOwner;
+  if (settings.costOwner !== null && settings.costOwner !== '' && flagOf(system.values['enable_cost_owner_label'], false)) labels[`${prefixes.company}cost_owner`] = settings.costOwner;
   return labels;
 }
 
@@ -74,8 +78,8 @@ export function podAnnotations(settings: InstanceSettings, prefixes: LabelPrefix
     'iam.amazonaws.com/role': settings.iamRoleProvider === 'aws' ? '' : settings.iamRole,
   };
   if (settings.mesh.inMesh) annotations['smartstack_registrations'] = pythonJson([...settings.registrations]);
-  if (providersOf(settings).includes('uwsgi')) annotations['autoscaling'] = 'uwsgi';
-  if (settings.prometheusPath !== null) annotations[paastaPrefixed('prometheus_path', prefixes)] = settings.prometheusPath;
+  if (configuredProviders(settings).includes('uwsgi')) annotations['autoscaling'] = 'uwsgi';
+  if (settings.prometheusPath !== null && settings.prometheusPath !== '') annotations[paastaPrefixed('prometheus_path', prefixes)] = settings.prometheusPath;
   if (settings.prometheusPort !== null) annotations[paastaPrefixed('prometheus_port', prefixes)] = pythonText(settings.prometheusPort);
   return annotations;
 }

@@ -20,7 +20,7 @@ function shellHook(settings: InstanceSettings): Fields {
  */
 export function preStopHook(settings: InstanceSettings, form: PreStop): Fields | null {
   const own = settings.preStopCommand;
-  if (own !== null) return { exec: { command: typeof own === 'string' ? [own] : [...own] } };
+  if (own !== null && own.length > 0) return { exec: { command: typeof own === 'string' ? [own] : [...own] } };
   if (form === 'exec') return shellHook(settings);
   return settings.preStopDrainSeconds > 0 ? { sleep: { seconds: Math.ceil(settings.preStopDrainSeconds) } } : null;
 }

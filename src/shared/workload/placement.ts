@@ -71,15 +71,17 @@ export function nodeAffinity(settings: InstanceSettings, system: SystemConfig, p
   });
 }
 
-function conditionsOf(value: Value | undefined): readonly ValueMap[] {
-  return (isMap(value) ? [value] : listOf(value)).filter(isMap);
+/** `undefined`: nothing is asked for. A condition without service and instance stays a condition, of which no term comes. */
+function conditionsOf(value: Value | undefined): readonly ValueMap[] | undefined {
+  const conditions = (isMap(value) ? (Object.keys(value).length === 0 ? [] : [value]) : listOf(value)).filter(isMap);
+  return conditions.length === 0 ? undefined : conditions;
 }
 
 function labelsOf(condition: ValueMap, prefixes: LabelPrefixes): Record<string, string> {
   const labels: Record<string, string> = {};
   for (const key of ['service', 'instance']) {
     const value = textOf(condition[key]);
-    if (value !== undefined && value !== '') labels[paastaPrefixed(key, prefixes)] = value;
+    if (value !== undefined) labels[paastaPrefixed(key, prefixes)] = value;
   }
   return labels;
 }
@@ -90,16 +92,13 @@ export function podAntiAffinity(settings: InstanceSettings, prefixes: LabelPrefi
     const matchLabels = labelsOf(condition, prefixes);
     return Object.keys(matchLabels).length === 0 ? undefined : { labelSelector: { matchLabels }, topologyKey: HOST };
   };
-  const required = conditionsOf(settings.config['anti_affinity']).flatMap((condition) => term(condition) ?? []);
-  const preferred = conditionsOf(settings.config['anti_affinity_preferred']).flatMap((condition) => {
+  const required = conditionsOf(settings.config['anti_affinity'])?.flatMap((condition) => term(condition) ?? []);
+  const preferred = conditionsOf(settings.config['anti_affinity_preferred'])?.flatMap((condition) => {
     const podAffinityTerm = term(condition);
     return podAffinityTerm === undefined ? [] : [{ weight: plainOf(condition['weight'] ?? null), podAffinityTerm }];
   });
-  if (required.length === 0 && preferred.length === 0) return null;
-  return compact({
-    requiredDuringSchedulingIgnoredDuringExecution: required.length === 0 ? undefined : required,
-    preferredDuringSchedulingIgnoredDuringExecution: preferred.length === 0 ? undefined : preferred,
-  });
+  if (required === undefined && preferred === undefined) return null;
+  return compact({ requiredDuringSchedulingIgnoredDuringExecution: required, preferredDuringSchedulingIgnoredDuringExecution: preferred });
 }
 
 /** Spread of an instance's pods; the instance's list replaces the system's. */

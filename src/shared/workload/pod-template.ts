@@ -68,9 +68,12 @@ function affinity(settings: InstanceSettings, context: PodContext): Fields | und
   return Object.keys(parts).length === 0 ? undefined : parts;
 }
 
-/** Mounts of the main container. Credentials take the place of a volume that is mounted where they go (an older way to bring them). */
+/** Where keys go that were once brought by a volume of the host: that volume is then not mounted. */
+const KEY_PATHS: readonly unknown[] = ['/etc/boto_cfg', '/etc/crypto_keys'];
+
+/** Mounts of a container: its volumes, then the credentials. */
 function mountsOf(mounted: readonly MountedVolume[], credentials: readonly MountedVolume[]): Fields[] {
-  const taken = new Set(credentials.map(({ mount }) => mount['mountPath']));
+  const taken = new Set(credentials.map(({ mount }) => mount['mountPath']).filter((path) => KEY_PATHS.includes(path)));
   return mounted.filter((entry) => credentials.includes(entry) || !taken.has(entry.mount['mountPath'])).map(({ mount }) => mount);
 }
 

@@ -21,7 +21,7 @@ const CREDENTIAL_MODE = 0o444;
 
 function hostVolume(volume: DockerVolume): MountedVolume {
   const name = volumeName(`host--${volume.hostPath}`, LABEL_LIMIT);
-  return { volume: { name, hostPath: { path: volume.hostPath } }, mount: { name, mountPath: volume.containerPath, readOnly: volume.mode !== 'RW' } };
+  return { volume: { name, hostPath: { path: volume.hostPath } }, mount: { name, mountPath: volume.containerPath, readOnly: volume.mode === 'RO' } };
 }
 
 /** System, extra and bulkdata volumes, as settings have merged and sorted them. */
@@ -44,7 +44,7 @@ function ebsVolumes(settings: InstanceSettings): MountedVolume[] {
     const partition = entry.partition === undefined ? undefined : numberOf(entry.partition);
     const name = volumeName(`aws-ebs--${entry.volume_id}${partition ?? ''}`);
     const awsElasticBlockStore = compact({ volumeID: entry.volume_id, fsType: entry.fs_type, partition, readOnly: false });
-    return { volume: { name, awsElasticBlockStore }, mount: { name, mountPath: entry.container_path, readOnly: (entry.mode ?? 'RW') === 'RO' } };
+    return { volume: { name, awsElasticBlockStore }, mount: { name, mountPath: entry.container_path, readOnly: (entry.mode ?? 'RO') === 'RO' } };
   });
 }
 
@@ -122,10 +122,15 @@ interface Credentials {
   readonly items: readonly { readonly key: string; readonly path: string }[];
 }
 
+/** ConfigMap with the signature of an instance's crypto keys or datastore credentials. */
+function signatureName(namespace: string, what: string, settings: InstanceSettings): string {
+  return limitWithHash(`${namespace}-${what}-${sanitiseName(settings.service)}-${sanitiseName(settings.instance)}-signature`, OBJECT_NAME_LIMIT);
+}
+
 function credentialsOf(settings: InstanceSettings): Credentials[] {
   const { namespace, service, instance, appName } = settings;
   const found: Credentials[] = [];
-  const boto = settings.botoKeys.flatMap((key) => ['sh', 'yaml', 'cfg', 'json'].map((type) => ({ key: `${sanitiseName(key)}-${type}`, path: `${key}.${type}` })));
+  const boto = settings.botoKeys.flatMap((key) => ['sh', 'yaml', 'cfg', 'json'].map((type) => ({ key: `${key}-${type}`.replaceAll('.', '-').replaceAll('_', '--'), path: `${key}.${type}` })));
   if (boto.length > 0) {
     const secret = botoSecretName(appName);
     found.push({ key: 'boto_keys', volume: `secret-boto-key-${appName}`, secret, signature: secretSignatureName(namespace, service, secret), mountPath: '/etc/boto_cfg', optional: undefined, items: boto });
@@ -133,12 +138,14 @@ function credentialsOf(settings: InstanceSettings): Credentials[] {
   const crypto = [...textsOf(settings.cryptoKeys['encrypt']).map((key) => `public/${key}`), ...textsOf(settings.cryptoKeys['decrypt']).map((key) => `private/${key}`)];
   if (crypto.length > 0) {
     const secret = cryptoSecretName(namespace, service, instance);
-    found.push({ key: 'crypto_keys', volume: `secret-crypto-key-${appName}`, secret, signature: `${secret}-signature`, mountPath: '/etc/crypto_keys', optional: true, items: crypto.map((key) => ({ key: key.replaceAll('/', '-'), path: `${key}.json` })) });
+    const signature = signatureName(namespace, 'crypto-key', settings);
+    found.push({ key: 'crypto_keys', volume: `secret-crypto-key-${appName}`, secret, signature, mountPath: '/etc/crypto_keys', optional: true, items: crypto.map((key) => ({ key: key.replaceAll('/', '-'), path: `${key}.json` })) });
   }
   const datastore = Object.entries(settings.datastoreCredentials).flatMap(([store, names]) => textsOf(names).map((name) => ({ key: `secrets-datastore-${store}-${name}`.replaceAll('/', '-'), path: `${store}/${name}/credentials` })));
   if (datastore.length > 0) {
     const secret = datastoreSecretName(namespace, service, instance);
-    found.push({ key: 'datastore_credentials', volume: `secret-datastore-creds-${appName}`, secret, signature: `${secret}-signature`, mountPath: '/datastore', optional: false, items: datastore });
+    const signature = signatureName(namespace, 'datastore-credentials', settings);
+    found.push({ key: 'datastore_credentials', volume: `secret-datastore-creds-${appName}`, secret, signature, mountPath: '/datastore', optional: false, items: datastore });
   }
   return found;
 }
