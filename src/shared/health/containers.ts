@@ -197,7 +197,10 @@ function probeDoom(scene: Scene): Doom | undefined {
   const probe = kind === 'startup' ? startup : (scene.spec['readinessProbe'] as Probe | undefined);
   if (probe === undefined) return undefined;
   const window = probeWindow(probe) + (kind === 'readiness' && startup !== undefined ? probeWindow(startup) : 0);
-  if (scene.now - Date.parse(state.running.startedAt ?? '') <= window) return undefined;
+  // A pod that was ready and fails now gets its window anew: a short outage is no failed deploy.
+  const lost = Date.parse((scene.pod.status?.conditions ?? []).find((c) => c.type === 'Ready' && c.status === 'False')?.lastTransitionTime ?? '');
+  const since = Math.max(Date.parse(state.running.startedAt ?? ''), Number.isNaN(lost) ? -Infinity : lost);
+  if (!(scene.now - since > window)) return undefined;
   const said = scene.events.findLast((event) => event.reason === 'Unhealthy' && eventTime(event) > 0);
   return {
     code: 'PROBE_FAILING',

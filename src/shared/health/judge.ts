@@ -4,7 +4,7 @@
  */
 import { neededReplicas } from '../bounce/arithmetic.ts';
 import { paastaPrefixed, YELP_PREFIXES } from '../contract/names.ts';
-import type { Condition, KubeObject, Pod } from '../objects/types.ts';
+import type { Condition, Event, KubeObject, Pod } from '../objects/types.ts';
 import type { Doom } from './containers.ts';
 import { eventTexts, eventsOf } from './events.ts';
 import { podDoom } from './pods.ts';
@@ -31,6 +31,13 @@ interface Scene {
   readonly ready: readonly Pod[];
   /** Pods of other versions that still exist. */
   readonly others: readonly Pod[];
+  /** Causes of our pods that are not ready, most frequent first; worked out when first asked for. */
+  causes(): readonly Cause[];
+}
+
+interface Cause {
+  readonly doom: Doom;
+  readonly pods: readonly Pod[];
 }
 
 function plural(count: number, word: string): string {
@@ -57,7 +64,14 @@ export function judge(expectation: Expectation, evidence: Evidence, now: number)
   if (workload === undefined) return { state: 'progressing', ready: 0, wanted: expectation.replicas, waitingFor: 'the workload to be created' };
   const generation = workload.metadata.generation;
   const scene = sceneOf(expectation, evidence, workload, now);
-  const progressing = (waitingFor: string): Verdict => ({ state: 'progressing', ready: scene.ready.length, wanted: scene.wanted, waitingFor, freeing: scene.others.some(isTerminating) });
+  const progressing = (waitingFor: string, suspect?: Diagnosis): Verdict => ({
+    state: 'progressing',
+    ready: scene.ready.length,
+    wanted: scene.wanted,
+    waitingFor,
+    freeing: scene.others.some(isTerminating),
+    ...(suspect === undefined ? {} : { suspect }),
+  });
 
   if (expectation.generation !== undefined && generation !== undefined && generation < expectation.generation) return progressing('an answer of the API server that is newer than our write');
   if (!isOurs(workload.metadata.labels, expectation)) return { state: 'superseded', by: describeVersion(workload.metadata.labels, expectation) };
@@ -72,15 +86,21 @@ export function judge(expectation: Expectation, evidence: Evidence, now: number)
   }
   const diagnosis = diagnose(scene);
   if (diagnosis !== undefined) return { state: 'doomed', ready: scene.ready.length, wanted: scene.wanted, diagnosis };
-  return progressing(missing);
+  return progressing(missing, suspectOf(scene));
 }
 
 function sceneOf(expectation: Expectation, evidence: Evidence, workload: KubeObject, now: number): Scene {
   const live = numberAt(workload.spec, 'replicas');
   const wanted = expectation.autoscaled === true && live !== undefined && expectation.replicas > 0 ? live : expectation.replicas;
-  const present = evidence.pods.filter((pod) => !isGone(pod));
-  const ours = present.filter((pod) => isOurs(pod.metadata.labels, expectation));
-  const others = present.filter((pod) => !ours.includes(pod) && !isOverdue(pod, now));
+  const ours: Pod[] = [];
+  const others: Pod[] = [];
+  for (const pod of evidence.pods) {
+    if (isGone(pod)) continue;
+    if (!isOurs(pod.metadata.labels, expectation)) {
+      if (!isOverdue(pod, now)) others.push(pod);
+    } else if (!isTerminating(pod)) ours.push(pod);
+  }
+  let causes: readonly Cause[] | undefined;
   return {
     expectation,
     evidence,
@@ -89,9 +109,10 @@ function sceneOf(expectation: Expectation, evidence: Evidence, workload: KubeObj
     namespace: workload.metadata.namespace ?? 'default',
     wanted,
     needed: neededReplicas(wanted, expectation.marginFactor),
-    ours: ours.filter((pod) => !isTerminating(pod)),
+    ours,
     ready: ours.filter(isReady),
     others,
+    causes: () => (causes ??= podCauses(expectation, ours, evidence.events, now)),
   };
 }
 
@@ -103,7 +124,7 @@ function unproven(scene: Scene): string | undefined {
     return left === 0 ? undefined : `${plural(left, 'pod')} to stop`;
   }
   if (ready.length < needed) {
-    const why = podCauses(scene)[0];
+    const [why] = scene.causes();
     return `${needed - ready.length} more of ${needed} pods to be ready${why === undefined ? '' : ` (${plural(why.pods.length, 'pod')}: ${why.doom.code})`}`;
   }
   const allowed = partitionOf(workload);
@@ -133,23 +154,32 @@ function unprovenImage(scene: Scene): string | undefined {
   return `${plural(ids.filter((id) => wrong.includes(id)).length, 'pod')} report ${shown} instead of ${imageDigest}: a member of a multi-platform image, or an image that was rewritten on the way to the node`;
 }
 
-interface Cause {
-  readonly doom: Doom;
-  readonly pods: readonly Pod[];
-}
-
-/** Causes of our pods that are not ready, most frequent first. */
-function podCauses(scene: Scene): readonly Cause[] {
+function podCauses(expectation: Expectation, ours: readonly Pod[], events: readonly Event[], now: number): readonly Cause[] {
   const causes = new Map<FailureCode, { doom: Doom; pods: Pod[] }>();
-  for (const pod of scene.ours) {
-    if (scene.ready.includes(pod)) continue;
-    const doom = podDoom(pod, scene.expectation.mainContainer, eventsOf(scene.evidence.events, { kind: 'Pod', name: pod.metadata.name, uid: pod.metadata.uid }, scene.expectation.since), scene.now);
+  const byName = new Map<string, Event[]>();
+  for (const event of events) {
+    const name = event.involvedObject.name ?? '';
+    const known = byName.get(name);
+    if (known === undefined) byName.set(name, [event]);
+    else known.push(event);
+  }
+  for (const pod of ours) {
+    if (isReady(pod)) continue;
+    const own = eventsOf(byName.get(pod.metadata.name) ?? [], { kind: 'Pod', name: pod.metadata.name, uid: pod.metadata.uid }, expectation.since);
+    const doom = podDoom(pod, expectation.mainContainer, own, now);
     if (doom === undefined) continue;
     const known = causes.get(doom.code);
     if (known === undefined) causes.set(doom.code, { doom, pods: [pod] });
     else known.pods.push(pod);
   }
   return [...causes.values()].sort((a, b) => b.pods.length - a.pods.length || RANK.indexOf(a.doom.code) - RANK.indexOf(b.doom.code));
+}
+
+/** What stands in the way although it is too early, or too little, to call it doom: for the report of a wait that times out. */
+function suspectOf(scene: Scene): Diagnosis | undefined {
+  if (scene.wanted === 0) return undefined;
+  const [worst] = scene.causes();
+  return refusal(scene, true) ?? (worst === undefined ? undefined : podDiagnosis(scene, worst));
 }
 
 /** Why the instance cannot come up as things are; `undefined`: nothing speaks against waiting. */
@@ -159,7 +189,7 @@ function diagnose(scene: Scene): Diagnosis | undefined {
   const refused = refusal(scene);
   if (refused !== undefined) return refused;
 
-  const causes = podCauses(scene);
+  const causes = scene.causes();
   const doomed = causes.reduce((sum, cause) => sum + cause.pods.length, 0);
   const budget = Math.max(1, Math.floor((expectation.doomedShare ?? DEFAULT_DOOMED_SHARE) * scene.wanted));
   const [worst] = causes;
@@ -181,19 +211,19 @@ function diagnose(scene: Scene): Diagnosis | undefined {
   });
 }
 
-/** The API server refuses to make our pods, and nothing is under way that could change that. */
-function refusal(scene: Scene): Diagnosis | undefined {
+/** The API server refuses to make our pods. Unless `early`, only when nothing is under way that could change that. */
+function refusal(scene: Scene, early = false): Diagnosis | undefined {
   const { expectation, evidence, workload, namespace } = scene;
   const sets = evidence.replicaSets.filter((set) => isOurs(templateLabels(set), expectation));
-  const reporting = sets.map((set) => ({ object: set as KubeObject, doom: reportedRefusal(set.status?.conditions, namespace) })).find(({ doom }) => doom !== undefined);
+  const reporting = sets.map((set) => ({ object: set as KubeObject, doom: reportedRefusal(set.status?.conditions, namespace, early) })).find(({ doom }) => doom !== undefined);
   const found = reporting ?? {
     object: workload,
     // A Deployment repeats the condition of its newest ReplicaSet, sometimes late: ours, when it is there, knows better.
-    doom: (sets.length > 0 ? undefined : reportedRefusal(conditionsOf(workload), namespace)) ?? (workload.kind === 'StatefulSet' ? eventRefusal(eventsOf(evidence.events, { kind: 'StatefulSet', name: workload.metadata.name, uid: workload.metadata.uid }, expectation.since), namespace) : undefined),
+    doom: (sets.length > 0 ? undefined : reportedRefusal(conditionsOf(workload), namespace, early)) ?? (workload.kind === 'StatefulSet' ? eventRefusal(eventsOf(evidence.events, { kind: 'StatefulSet', name: workload.metadata.name, uid: workload.metadata.uid }, expectation.since), namespace) : undefined),
   };
   if (found.doom === undefined || scene.ours.length >= scene.wanted) return undefined;
   const starting = scene.ours.some((pod) => !scene.ready.includes(pod));
-  if (found.doom.code === 'QUOTA_EXCEEDED' && (starting || scene.others.some(isTerminating))) return undefined;
+  if (!early && found.doom.code === 'QUOTA_EXCEEDED' && (starting || scene.others.some(isTerminating))) return undefined;
   return diagnosisOf(scene, found.doom, found.object, eventTexts(eventsOf(evidence.events, { kind: found.object.kind, name: found.object.metadata.name, uid: found.object.metadata.uid }, expectation.since)));
 }
 

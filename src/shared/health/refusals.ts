@@ -42,13 +42,13 @@ export function refusalDoom(message: string, namespace: string): Doom {
 }
 
 /** Errors that pass by themselves: the controller retries them. */
-const PASSING = /timeout|timed out|deadline exceeded|connection refused|connection reset|failed calling webhook|no endpoints available|too many requests|server is currently unable|etcdserver|please apply your changes to the latest version|internal error occurred|being terminated/i;
+const PASSING = /timeout|timed out|deadline exceeded|connection refused|connection reset|failed calling webhook|no endpoints available|too many requests|server is currently unable|etcdserver|please apply your changes to the latest version|internal error occurred/i;
 
-/** The refusal that a ReplicaSet or Deployment reports now; `undefined` when there is none or it may pass. */
-export function reportedRefusal(conditions: readonly Condition[] | undefined, namespace: string): Doom | undefined {
+/** The refusal that a ReplicaSet or Deployment reports now; `undefined` when there is none, or when it may pass and `passing` is not asked for. */
+export function reportedRefusal(conditions: readonly Condition[] | undefined, namespace: string, passing = false): Doom | undefined {
   const failure = (conditions ?? []).find((c) => c.type === 'ReplicaFailure' && c.status === 'True' && (c.reason ?? 'FailedCreate') === 'FailedCreate');
   const message = failure?.message ?? '';
-  if (failure === undefined || (PASSING.test(message) && !/denied the request|exceeded quota/i.test(message))) return undefined;
+  if (failure === undefined || (!passing && PASSING.test(message) && !/denied the request|exceeded quota/i.test(message))) return undefined;
   return refusalDoom(message, namespace);
 }
 

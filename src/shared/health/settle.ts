@@ -13,7 +13,8 @@ const PERSISTENCE: Readonly<Record<FailureCode, number>> = {
   // `judge` has already let the probe's own window, and the scheduler's, go by.
   PROBE_FAILING: 5_000,
   UNSCHEDULABLE: 5_000,
-  IMAGE_NOT_FOUND: 8_000,
+  // Long enough for the kubelet's second pull (after 10 s): an image may be a moment late.
+  IMAGE_NOT_FOUND: 15_000,
   CONTAINER_CONFIG: 10_000,
   CONTAINER_CANNOT_RUN: 10_000,
   // Long enough for the third start of a crashing container (10 s after the second).

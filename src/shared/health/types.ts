@@ -70,11 +70,12 @@ export interface Diagnosis {
 }
 
 /**
- * `waitingFor` is for people. `freeing`: old pods are on their way out, so refusals for want of room may pass.
+ * `waitingFor` is for people. `freeing`: old pods are on their way out, so refusals for want of room may pass. `suspect`: what stands in the
+ * way so far; when the wait times out, that is the explanation.
  */
 export type Verdict =
   | { readonly state: 'proven'; readonly ready: number; readonly wanted: number; readonly unprovenImage?: string }
-  | { readonly state: 'progressing'; readonly ready: number; readonly wanted: number; readonly waitingFor: string; readonly freeing?: boolean }
+  | { readonly state: 'progressing'; readonly ready: number; readonly wanted: number; readonly waitingFor: string; readonly freeing?: boolean; readonly suspect?: Diagnosis }
   /** Doomed now; becomes a failure when it persists (two sightings, percentage budget). */
   | { readonly state: 'doomed'; readonly ready: number; readonly wanted: number; readonly diagnosis: Diagnosis }
   | { readonly state: 'failed'; readonly ready: number; readonly wanted: number; readonly diagnosis: Diagnosis }

@@ -84,6 +84,7 @@ describe('doom list', () => {
     ['unplaced for 10 s', { conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', lastTransitionTime: at(50) }] }, undefined],
     ['another pod makes room', { conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', lastTransitionTime: at(0) }], more: { nominatedNodeName: 'n2' } }, undefined],
     ['readiness fails beyond its window', { spec: { readinessProbe: { httpGet: { path: '/status', port: 8888 }, initialDelaySeconds: 5, periodSeconds: 5, failureThreshold: 3 } }, status: { state: { running: { startedAt: at(20) } } } }, 'PROBE_FAILING', true],
+    ['was ready a moment ago', { spec: { readinessProbe: { httpGet: { path: '/status', port: 8888 }, periodSeconds: 5, failureThreshold: 3 } }, status: { state: { running: { startedAt: at(-600) } } }, readyLost: 55 }, undefined],
     ['readiness fails within its window', { spec: { readinessProbe: { httpGet: { path: '/status', port: 8888 }, initialDelaySeconds: 60, periodSeconds: 10, failureThreshold: 30 } }, status: { state: { running: { startedAt: at(1) } } } }, undefined],
   ])('%s', (...[, parts, code, inCommit]) => {
     const found = doom(parts);
@@ -176,6 +177,20 @@ describe('budget and refusals', () => {
     const refusal = event('web-main', 'FailedCreate', `create Pod web-main-0 failed error: ${QUOTA}`, { kind: 'StatefulSet', seconds: 5 });
     expect(of(refusal)).toMatchObject({ diagnosis: { code: 'QUOTA_EXCEEDED' } });
     expect(of(refusal, event('web-main', 'SuccessfulCreate', 'create Pod web-main-0', { kind: 'StatefulSet', seconds: 9 })).state).toBe('progressing');
+  });
+
+  it('names a suspect while it waits, for the report of a time-out', () => {
+    expect(refused('Internal error occurred: failed calling webhook "x": timeout')).toMatchObject({ suspect: { code: 'ADMISSION_DENIED', cause: expect.stringContaining('failed calling webhook') } });
+    expect(verdict({ pods: [crashing('a'), ...'bcde'.split('').map(ready)] }, { replicas: 5 })).toMatchObject({ state: 'progressing', waitingFor: '1 more of 5 pods to be ready (1 pod: CRASH_LOOP)', suspect: { code: 'CRASH_LOOP', object: 'Pod a' } });
+    expect(verdict({ pods: [pod('a'), ready('b')] })).not.toHaveProperty('suspect');
+  });
+
+  it('judges a thousand pods with ten thousand events fast enough to do it every second', () => {
+    const pods = Array.from({ length: 1_000 }, (_, i) => crashing(`p${i}`));
+    const events = Array.from({ length: 10_000 }, (_, i) => event(`p${i % 1_000}`, 'BackOff', 'Back-off restarting failed container'));
+    const started = performance.now();
+    expect(verdict({ pods, events }, { replicas: 1_000 }).state).toBe('doomed');
+    expect(performance.now() - started).toBeLessThan(500);
   });
 
   it('believes a passed deadline only when it is this rollout\'s', () => {

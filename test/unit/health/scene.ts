@@ -49,6 +49,8 @@ export interface PodParts {
   readonly spec?: Record<string, unknown>;
   readonly conditions?: readonly Record<string, string>[];
   readonly more?: Record<string, unknown>;
+  /** Seconds at which it ceased to be ready. */
+  readonly readyLost?: number;
 }
 
 export function pod(name: string, parts: PodParts = {}): Pod {
@@ -61,7 +63,7 @@ export function pod(name: string, parts: PodParts = {}): Pod {
     spec: { nodeName: 'n1', containers: [{ name: 'main', image: 'reg/services-web:paasta-1', ...parts.spec }] },
     status: {
       phase: parts.phase ?? (ready ? 'Running' : 'Pending'),
-      conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }, ...((parts.conditions ?? []) as never[])],
+      conditions: [{ type: 'Ready', status: ready ? 'True' : 'False', ...(parts.readyLost === undefined ? {} : { lastTransitionTime: at(parts.readyLost) }) }, ...((parts.conditions ?? []) as never[])],
       containerStatuses: [container(parts.status ?? {})],
       ...(parts.init === undefined ? {} : { initContainerStatuses: [container({ name: 'prepare', ...parts.init })] }),
       ...parts.more,
