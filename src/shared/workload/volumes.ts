@@ -21,7 +21,7 @@ const CREDENTIAL_MODE = 0o444;
 
 function hostVolume(volume: DockerVolume): MountedVolume {
   const name = volumeName(`host--${volume.hostPath}`, LABEL_LIMIT);
-  return { volume: { name, hostPath: { path: volume.hostPath } }, mount: { name, mountPath: volume.containerPath, readOnly: volume.mode === 'RO' } };
+  return { volume: { name, hostPath: { path: volume.hostPath } }, mount: { name, mountPath: volume.containerPath, readOnly: volume.mode !== 'RW' } };
 }
 
 /** System, extra and bulkdata volumes, as settings have merged and sorted them. */
@@ -55,7 +55,7 @@ function claimName(containerPath: string): string {
 function claimMounts(settings: InstanceSettings): MountedVolume[] {
   return settings.persistentVolumes.map((entry) => ({
     volume: undefined,
-    mount: { name: claimName(entry.container_path), mountPath: entry.container_path, readOnly: entry.mode === 'RO' },
+    mount: { name: claimName(entry.container_path), mountPath: entry.container_path, readOnly: entry.mode !== 'RW' },
   }));
 }
 
