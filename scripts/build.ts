@@ -36,7 +36,7 @@ const withoutEffects: Plugin = {
     setup.onResolve({ filter: /./, namespace: 'file' }, async (args) => {
       if (args.pluginData === 'resolved' || args.kind === 'entry-point') return undefined;
       const found = await setup.resolve(args.path, { kind: args.kind, importer: args.importer, namespace: args.namespace, resolveDir: args.resolveDir, pluginData: 'resolved' });
-      if (found.errors.length > 0 || !/node_modules\/@actions\/(?:core|http-client|exec|io)\//.test(found.path)) return undefined;
+      if (found.errors.length > 0 || !/node_modules\/@actions\/(?:core|http-client|exec|io|github)\//.test(found.path)) return undefined;
       return { path: found.path, sideEffects: false };
     });
   },
