@@ -40,7 +40,7 @@ export async function main(runtime: Runtime, wire: MarkWire): Promise<void> {
   const sha = await fullCommit(await commitText(runtime, wire, inputs), place);
   const version: DeploymentVersion = { sha, imageVersion: inputs.imageVersion };
   const image = imageOf(inputs, config, system, version);
-  const request = requestOf(inputs, soaConfigs.has(service) ? config : undefined, service, version, image, wire.isAutomated());
+  const request = requestOf(runtime, inputs, soaConfigs.has(service) ? config : undefined, system.clusters, service, version, image, wire.isAutomated());
   runtime.log.debug(`mark: ${request.automated ? 'automated run: never goes back by itself' : 'started by hand'}`);
   const registry = wire.registry({ insecure: inputs.insecureRegistry, address: image?.reference ?? '', username: inputs.registryUsername, password: inputs.registryPassword });
   const outcome = await markDeployGroup(request, { repository: place.repository, registry, clock: runtime.clock, log: runtime.log });
@@ -76,15 +76,21 @@ function imageOf(inputs: MarkInputs, config: ServiceConfig, system: SystemConfig
 }
 
 /** `config`: `undefined` when there is no soa-configs tree, so that nobody can say which groups are in use. */
-function requestOf(inputs: MarkInputs, config: ServiceConfig | undefined, service: string, version: DeploymentVersion, image: ImageCheck | undefined, automated: boolean): MarkRequest {
+function requestOf(runtime: Runtime, inputs: MarkInputs, config: ServiceConfig | undefined, clusters: readonly string[], service: string, version: DeploymentVersion, image: ImageCheck | undefined, automated: boolean): MarkRequest {
   const deployGroup = inputs.deployGroup as string;
   const instances = config?.instances ?? [];
-  const groups = new Set(instances.flatMap((instance) => instance.deployGroup ?? []));
+  const inUse = new Set(instances.flatMap((instance) => instance.deployGroup ?? []));
+  const inPipeline = config?.pipelineDeployGroups ?? [];
+  // Instances count only for clusters that the system configuration lists: without any, no group would be in use.
+  const known = config === undefined || (clusters.length === 0 && !inPipeline.includes(deployGroup)) ? undefined : [...new Set([...inUse, ...inPipeline])];
+  if (known === undefined) runtime.log.info(`the deploy group '${deployGroup}' is not checked: ${config === undefined ? `there is no soa-configs tree at ${inputs.soaDir}` : `the system configuration (${inputs.systemConfigDir}) lists no clusters`}`);
+  else if (inPipeline.includes(deployGroup) && !inUse.has(deployGroup)) runtime.log.problem(warning('DEPLOY_GROUP_WITHOUT_INSTANCE', `deploy.yaml of ${service} has the deploy group '${deployGroup}', but no instance uses it: nothing will be deployed`, { file: `${service}/deploy.yaml` }));
   return {
     service,
     deployGroup,
     version,
-    knownGroups: config === undefined ? undefined : [...groups],
+    knownGroups: known,
+    configProblems: config?.problems.filter(({ severity }) => severity === 'error') ?? [],
     controlBranches: instances.filter((instance) => instance.deployGroup === deployGroup && instance.type !== 'tron').map(({ branch }) => branch),
     allowUnknownGroup: inputs.allowUnknownGroup,
     allowOlder: inputs.allowOlder,

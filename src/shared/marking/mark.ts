@@ -62,13 +62,14 @@ export async function markDeployGroup(request: MarkRequest, ports: MarkPorts): P
 }
 
 /** A group that no instance uses is a typo more often than not; a typo once slowed a recovery down (PaaSTA PR 804). */
-function checkGroup({ deployGroup, knownGroups, allowUnknownGroup, service }: MarkRequest): readonly Problem[] {
+function checkGroup({ deployGroup, knownGroups, allowUnknownGroup, service, configProblems }: MarkRequest): readonly Problem[] {
   if (knownGroups === undefined) return [];
   if (knownGroups.includes(deployGroup)) return [];
   const message = `no instance of ${service} uses the deploy group '${deployGroup}'`;
   const hint = suggestName(deployGroup, knownGroups);
   if (allowUnknownGroup) return [warning('UNKNOWN_DEPLOY_GROUP', message, { input: 'deploy-group', hint })];
-  throw new UserError(problem('UNKNOWN_DEPLOY_GROUP', message, { input: 'deploy-group', hint: `${hint}; to mark a group before an instance uses it: allow-unknown-group: true` }));
+  const found = problem('UNKNOWN_DEPLOY_GROUP', message, { input: 'deploy-group', hint: `${hint}; to mark a group before an instance uses it: allow-unknown-group: true` });
+  throw new UserError([found, ...configProblems]);
 }
 
 /** Rollback tags and ancestry: may this version follow what runs? `taken` is a name that turned out to exist, whatever the listing says. */

@@ -1,4 +1,4 @@
-import { UserError } from '../../../src/shared/contract/errors.ts';
+import { problem, UserError } from '../../../src/shared/contract/errors.ts';
 import type { Clock, Log } from '../../../src/shared/contract/ports.ts';
 import type { Ref } from '../../../src/shared/deployments/types.ts';
 import { markDeployGroup, type CommitRelation, type MarkOutcome, type MarkRequest } from '../../../src/shared/marking/index.ts';
@@ -67,6 +67,7 @@ function world(refs: Record<string, string> = {}, image: 'present' | 'absent' | 
           deployGroup: GROUP,
           version: { sha: B, imageVersion: null },
           knownGroups: [GROUP, 'prod.canary', 'dev'],
+          configProblems: [],
           controlBranches: [],
           allowUnknownGroup: false,
           allowOlder: false,
@@ -127,6 +128,11 @@ describe('the deploy group', () => {
     expect(text).toContain("did you mean 'prod.main'? known: dev, prod.canary, prod.main");
     expect(w.repository.tags()).toEqual([]);
     expect(w.asked).toEqual([]);
+  });
+
+  it('may stand in a file that could not be read, which is said, too', async () => {
+    const { text } = await refusal(world().mark({ deployGroup: 'prod.new', configProblems: [problem('YAML_SYNTAX', 'a bracket is missing', { file: 'web/kubernetes-prod.yaml', line: 3 })] }));
+    expect(text).toContain('web/kubernetes-prod.yaml:3: a bracket is missing');
   });
 
   it('may be marked ahead of its instances when told so, with a warning', async () => {
