@@ -64,7 +64,7 @@ export function pythonText(value: Value): string {
   if (value instanceof Date) return pythonDate(value);
   if (value instanceof Uint8Array) return pythonBytes(value);
   if (isMap(value)) return `{${Object.entries(value).map(([key, entry]) => `${pythonQuoted(key)}: ${pythonRepr(entry)}`).join(', ')}}`;
-  return `[${(value as readonly Value[]).map(pythonRepr).join(', ')}]`;
+  return `[${(value).map(pythonRepr).join(', ')}]`;
 }
 
 /** What can be written as JSON; a Map keeps the order of all its keys, also of those that look like numbers. */

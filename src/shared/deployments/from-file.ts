@@ -89,7 +89,7 @@ function readControl(key: string, entry: unknown, say: (code: string, message: s
   const members = membersOf(entry);
   const [state, token] = [members?.get('desired_state') ?? 'start', members?.get('force_bounce') ?? null];
   if (members === undefined || (state !== 'start' && state !== 'stop')) {
-    say('BAD_DEPLOYMENTS', `control ${quoted(key)}: ${members === undefined ? 'the entry is not a mapping' : `desired_state ${quoted(String(state))} is neither 'start' nor 'stop'`}`);
+    say('BAD_DEPLOYMENTS', `control ${quoted(key)}: ${members === undefined ? 'the entry is not a mapping' : `desired_state ${quoted(typeof state === 'string' ? state : JSON.stringify(state))} is neither 'start' nor 'stop'`}`);
     return undefined;
   }
   if (token !== null && typeof token !== 'string') {

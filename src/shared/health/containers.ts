@@ -57,7 +57,7 @@ function messages(scene: Scene, reasons: readonly string[]): string {
 }
 
 function pullDoom(scene: Scene, reason: string, message: string): Doom {
-  const image = plainText(scene.status.image === '' ? String(scene.spec['image'] ?? 'the image') : scene.status.image, 300);
+  const image = plainText(scene.status.image === '' && typeof scene.spec['image'] === 'string' ? scene.spec['image'] : scene.status.image, 300);
   // Older kubelets say in the status only that they back off; the reason is then in the event.
   const text = `${message} ${messages(scene, ['Failed'])}`;
   if (NOT_FOUND.test(text) && !DENIED.test(text)) {
@@ -103,7 +103,7 @@ function crashDoom(scene: Scene): Doom {
     return {
       ...shared,
       code: 'OOM_KILLED',
-      cause: `${where(scene)} was killed ${times} because it used more memory than its limit${limit === undefined ? '' : ` of ${plainText(String(limit), 40)}`}.`,
+      cause: `${where(scene)} was killed ${times} because it used more memory than its limit${typeof limit === 'string' || typeof limit === 'number' ? ` of ${plainText(String(limit), 40)}` : ''}.`,
       next: `Raise mem in soa-configs or use less memory. ${look}`,
       inCommit: scene.main,
     };

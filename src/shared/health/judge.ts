@@ -215,7 +215,7 @@ function diagnose(scene: Scene): Diagnosis | undefined {
 function refusal(scene: Scene, early = false): Diagnosis | undefined {
   const { expectation, evidence, workload, namespace } = scene;
   const sets = evidence.replicaSets.filter((set) => isOurs(templateLabels(set), expectation));
-  const reporting = sets.map((set) => ({ object: set as KubeObject, doom: reportedRefusal(set.status?.conditions, namespace, early) })).find(({ doom }) => doom !== undefined);
+  const reporting = sets.map((set) => ({ object: set, doom: reportedRefusal(set.status?.conditions, namespace, early) })).find(({ doom }) => doom !== undefined);
   const found = reporting ?? {
     object: workload,
     // A Deployment repeats the condition of its newest ReplicaSet, sometimes late: ours, when it is there, knows better.
