@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { UserError } from '../../../src/shared/contract/errors.ts';
 import type { Clock, Log } from '../../../src/shared/contract/ports.ts';
-import { createRegistry, dockerCredentials, parseReference, type Credential, type Registry } from '../../../src/shared/registry/index.ts';
+import { createRegistry, dockerCredentials, givenCredentials, parseReference, registryProblem, type Credential, type Registry } from '../../../src/shared/registry/index.ts';
 import { parseChallenges } from '../../../src/shared/registry/challenge.ts';
 import { retryAfter } from '../../../src/shared/registry/transport.ts';
 
@@ -405,5 +405,32 @@ describe('docker credentials', () => {
     const found = lookup('{"auths":{"reg.example":{"auth":"c2VjcmV0"')('reg.example', 'x');
     await expect(found).rejects.toThrow(/\/cfg\/config\.json is not a docker configuration: it is not JSON/);
     await expect(found).rejects.not.toThrow(/c2VjcmV0/);
+  });
+});
+
+describe('credentials that were given to the run', () => {
+  const docker = (): Promise<Credential | undefined> => Promise.resolve({ kind: 'bearer', token: 'from docker' });
+  it.each([
+    ['reg.example:5000/org', 'reg.example:5000', 'ci'],
+    ['reg.example:5000/org', 'reg.example', 'docker'],
+    ['reg.example', 'store.example', 'docker'],
+    ['docker.io/org', 'docker.io', 'ci'],
+  ])('for %s, asked for %s: those of %s', async (registry, host, whose) => {
+    const masked: string[] = [];
+    const found = await givenCredentials({ registry, username: 'ci', password: 'pw', mask: (s) => masked.push(s) }, docker)(host, 'org/x');
+    expect(found).toEqual(whose === 'ci' ? { kind: 'basic', username: 'ci', password: 'pw' } : { kind: 'bearer', token: 'from docker' });
+    expect(masked).toEqual(['pw']);
+  });
+  it('are docker\'s when none are given', async () => {
+    expect(await givenCredentials({ registry: 'r', username: '', password: '', mask: () => undefined }, docker)('r', 'x')).toEqual({ kind: 'bearer', token: 'from docker' });
+  });
+});
+
+describe('the address of a registry', () => {
+  it.each(['reg.example', 'reg.example:443', 'ghcr.io/acme', '127.0.0.1:5000/org/team', 'localhost', 'reg.example/org/'])('%s is one', (value) => {
+    expect(registryProblem(value)).toBeUndefined();
+  });
+  it.each(['https://reg.example', 'reg.example/Org', 'reg.example/$(id)', '-x', 'a b', 'reg.example//x', 'reg.example\nx', ''])('%j is none', (value) => {
+    expect(registryProblem(value)?.code).toBe('BAD_REGISTRY');
   });
 });
