@@ -162,8 +162,12 @@ const bounce: readonly Difference[] = [
     kinds: ['bounce'],
     foreseen: true,
     reason: 'ceil(instances × margin) is computed exactly',
-    applies: (test) => fn(test) === 'method' && test.input['bounce_method'] === 'crossover' && test.expected['error'] === undefined,
+    applies: (test) => fn(test) === 'max_unavailable' || (fn(test) === 'method' && test.input['bounce_method'] === 'crossover' && test.expected['error'] === undefined),
     instead: (wanted, test) => {
+      if (fn(test) === 'max_unavailable') {
+        const instances = Number(test.input['instances']);
+        return { max_unavailable: instances === 0 ? 0 : Math.max(instances - exactCeil(instances, test.input['margin_factor']), 1) };
+      }
       const needed = Math.max(exactCeil(test.input['instances'], test.input['margin_factor'] ?? 1) - Number(test.input['happy_new']), 0);
       return { ...(wanted as JsonMap), tasks_to_drain: (test.input['old_non_draining'] as readonly string[]).slice(needed) };
     },

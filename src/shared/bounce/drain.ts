@@ -18,6 +18,8 @@ export function isSuccessCode(successCodes: string | number, status: number): bo
   const whole = String(successCodes);
   return whole.split(',').some((part) => {
     const [first = '', last = first, ...more] = part.split('-');
-    return code(more.length > 0 ? part : first, whole) <= status && status <= code(last, whole);
+    // Both ends are read before they are compared: a range without an end is a mistake whatever the status is.
+    const [from, to] = [code(more.length > 0 ? part : first, whole), code(last, whole)];
+    return from <= status && status <= to;
   });
 }

@@ -13,7 +13,7 @@ export function parseSecretReference(text: string): SecretReference | undefined 
   return matched === undefined ? undefined : { shared: shared !== undefined, name: name ?? '' };
 }
 
-/** What stands between the first parenthesis and the last character, for messages about text that is almost a reference. */
+/** The name that text means which is almost a reference (`SECRET(a b)`), for messages: what follows the first parenthesis, without its last character. */
 export function nameInParentheses(text: string): string {
-  return parseSecretReference(text)?.name ?? text.slice(text.indexOf('(') + 1, -1).split('(')[0] ?? '';
+  return parseSecretReference(text)?.name ?? (text.split('(')[1] ?? '').slice(0, -1);
 }
