@@ -102,11 +102,21 @@ describe('tags', () => {
     await execute('git', ['-C', checkout, 'config', `http.${github.url}/.extraheader`, 'AUTHORIZATION: basic d3Jvbmc6d3Jvbmc=']);
     github.reset();
     expect(await remote({ checkout }).createTag('paasta-checkout-20260101T000000-deploy', second)).toBe('created');
-    expect(github.requests.filter((line) => line.operation === 'git-upload-pack')).toHaveLength(0);
+    // The listing only: nothing is fetched.
+    expect(github.requests.filter((line) => line.operation === 'git-upload-pack')).toHaveLength(1);
+    expect(await remote({ checkout }).createTag('paasta-checkout-20260101T000001-deploy', first)).toBe('created');
     expect(await headCommit(run, checkout)).toBe(second);
     expect(await remoteUrl(run, checkout)).toBe(repository.cloneUrl);
     expect(await relationIn(run, checkout, second, first)).toBe('behind');
     expect(await relationIn(run, checkout, second, 'e'.repeat(40))).toBe('unknown');
+  });
+
+  it('publishes nothing: a commit that only the checkout has is refused, as PaaSTA does', async () => {
+    const checkout = join(scratch, 'checkout');
+    await execute('git', ['-C', checkout, '-c', 'user.name=t', '-c', 'user.email=t@example.com', 'commit', '-q', '--allow-empty', '-m', 'not pushed']);
+    const secret = await headCommit(run, checkout);
+    expect((await refused(remote({ checkout }).createTag('paasta-unpushed-20260101T000000-deploy', secret))).code).toBe('COMMIT_NOT_ON_SERVER');
+    await expect(repository.git('cat-file', '-e', secret)).rejects.toThrow();
   });
 
   it('says that the commit is not on the server', async () => {

@@ -43,6 +43,13 @@ export async function expandIn(run: Run, directory: string, beginning: string): 
   return commits.length === 1 ? commits[0] : undefined;
 }
 
+/** True when one of the tips is the commit or a descendant of it, as far as this checkout knows them. */
+export async function coveredBy(run: Run, directory: string, sha: string, tips: readonly string[]): Promise<boolean> {
+  if (tips.includes(sha)) return true;
+  const { code, stdout } = await run(['git', '-C', directory, 'rev-list', '--ignore-missing', '--max-count=1', '--stdin'], { timeout, input: `${[sha, ...[...new Set(tips)].map((tip) => `^${tip}`)].join('\n')}\n` });
+  return code === 0 && stdout.trim() === '';
+}
+
 export async function isShallow(run: Run, directory: string): Promise<boolean> {
   return (await ask(run, directory, ['rev-parse', '--is-shallow-repository'])).text !== 'false';
 }

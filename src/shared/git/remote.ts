@@ -12,7 +12,7 @@ import type { Log, Mask } from '../contract/ports.ts';
 import type { Run, RunResult } from '../process/index.ts';
 import { parseGitUrl } from './address.ts';
 import type { GitAddress } from './address.ts';
-import { expandIn, hasCommit, isShallow, relationIn } from './checkout.ts';
+import { coveredBy, expandIn, hasCommit, isShallow, relationIn } from './checkout.ts';
 import type { CommitRelation } from './checkout.ts';
 import { explainGit, isPassing } from './explain.ts';
 
@@ -150,7 +150,7 @@ export function connectGit(options: GitOptions): GitRemote {
     const what = `push the tag ${name}`;
     const ref = `refs/tags/${name}`;
     for (let attempt = 1; ; attempt += 1) {
-      const result = await git(['push', '--porcelain', '--no-verify', '--', address.url, `${sha}:${ref}`], directory);
+      const result = await git(['push', '--porcelain', '--no-verify', '--no-follow-tags', '--no-signed', '--recurse-submodules=no', '--', address.url, `${sha}:${ref}`], directory);
       const line = result.stdout.split('\n').find((text) => text.includes(`:${ref}\t`)) ?? '';
       if (result.code === 0) return line.startsWith('=') ? (attempt > 1 ? 'created' : 'exists') : 'created';
       if (line.includes('(already exists)') || /reference already exists/i.test(outputOf(result))) {
@@ -166,8 +166,11 @@ export function connectGit(options: GitOptions): GitRemote {
     address,
     listRefs: (prefix) => list(prefix, `list the refs ${prefix}*`),
     createTag: async (name, sha) => {
-      for (const directory of [localDirectory, checkout]) {
-        if (directory !== undefined && await hasCommit(run, directory, sha)) return push(resolve(directory), name, sha);
+      if (localDirectory !== undefined && await hasCommit(run, localDirectory, sha)) return push(localDirectory, name, sha);
+      if (checkout !== undefined && await hasCommit(run, checkout, sha)) {
+        // A push from the checkout would publish a commit that the server has not seen. PaaSTA pushes no objects, so that this fails.
+        const advertised = (await list('refs/', `create the tag ${name}`)).map((ref) => ref.sha);
+        if (await coveredBy(run, checkout, sha, advertised)) return push(resolve(checkout), name, sha);
       }
       return inScratch(async (directory) => {
         await fetchCommit(directory, sha, `create the tag ${name}`);

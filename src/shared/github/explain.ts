@@ -24,8 +24,8 @@ function refusedOf(error: unknown): Refused | undefined {
   if (!(error instanceof Error)) return undefined;
   const { status, response } = error as { status?: unknown; response?: { headers?: Record<string, string | number | undefined>; data?: unknown } };
   if (typeof status !== 'number' || response === undefined) return undefined;
-  const data = response.data as { message?: unknown; errors?: { message?: unknown; code?: unknown; field?: unknown }[] } | undefined;
-  const details = Array.isArray(data?.errors) ? data.errors.map((entry) => (typeof entry === 'string' ? entry : String(entry.message ?? `${String(entry.field ?? '')} ${String(entry.code ?? '')}`.trim()))) : [];
+  const data = response.data as { message?: unknown; errors?: ({ message?: string; code?: string; field?: string } | string)[] } | undefined;
+  const details = Array.isArray(data?.errors) ? data.errors.map((entry) => (typeof entry === 'string' ? entry : (entry.message ?? `${entry.field ?? ''} ${entry.code ?? ''}`.trim()))) : [];
   const said = typeof data?.message === 'string' ? data.message.trim() : error.message;
   return { status, message: details.length === 0 ? said : `${said}: ${details.join(', ')}`, headers: response.headers ?? {} };
 }
@@ -64,7 +64,7 @@ function explainRefusal({ status, message, headers }: Refused, { what, repositor
   const { host } = new URL(apiUrl);
   const prefix = `cannot ${what} in ${repository}`;
   if (status === 403 || status === 429) {
-    const limit = explainLimit(message, headers, `${prefix}`, now);
+    const limit = explainLimit(message, headers, prefix, now);
     if (limit !== undefined) return limit;
   }
   if (status === 401) {
