@@ -261,6 +261,8 @@ export function diagnosisOf({ verdict, end }: Verdicts, timeout: number): Diagno
   if (verdict.state === 'failed') return verdict.diagnosis;
   if (end !== 'timeout') return undefined;
   if (verdict.state === 'doomed') return verdict.diagnosis;
+  // What stood in the way without being doom yet explains more than what was waited for.
+  if (verdict.state === 'progressing' && verdict.suspect !== undefined) return { ...verdict.suspect, cause: `not done after ${formatDuration(timeout)}: ${verdict.suspect.cause}` };
   const waitingFor = verdict.state === 'progressing' ? verdict.waitingFor : '';
   return {
     code: 'TIMEOUT',
