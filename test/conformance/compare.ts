@@ -43,6 +43,7 @@ export function differencesBetween(ours: unknown, wanted: unknown, path = ''): r
 
 /** Compact text of any value, refusals and special numbers included. */
 export function shown(value: unknown, indent?: number): string {
+  if (value === REFUSED) return '(refused)';
   const text = JSON.stringify(
     value,
     (_key, entry: unknown) => {
@@ -53,6 +54,6 @@ export function shown(value: unknown, indent?: number): string {
     },
     indent,
   );
-  if (text === undefined) return value === REFUSED ? '(refused)' : 'absent';
+  if (text === undefined) return 'absent';
   return indent === undefined && text.length > 400 ? `${text.slice(0, 400)}…` : text;
 }
