@@ -119,6 +119,6 @@ export async function readCredentials(source: KubeconfigSource, wanted: string |
     headers,
     tls,
     proxyUrl: cluster.proxyUrl,
-    secrets: authorization === undefined ? [] : [authorization, authorization.replace(/^\S+ /, '')],
+    secrets: authorization === undefined ? [] : [authorization.replace(/^\S+ /, '')],
   };
 }
