@@ -161,14 +161,21 @@ describe('ancestry', () => {
 describe('secrets and safety', () => {
   it('keeps the token out of argv, logs and files', async () => {
     const { mask, secrets } = recordingMask();
-    await remote({ mask }).createTag('paasta-secret-20260101T000000-deploy', first);
+    const before = process.env['TMPDIR'];
+    const own = await mkdtemp(join(scratch, 'tmp-'));
+    process.env['TMPDIR'] = own;
+    try { await remote({ mask }).createTag('paasta-secret-20260101T000000-deploy', first); } finally {
+      if (before === undefined) delete process.env['TMPDIR'];
+      else process.env['TMPDIR'] = before;
+    }
     const basic = Buffer.from(`x-access-token:${token}`).toString('base64');
     expect(secrets).toEqual([token, basic]);
     for (const secret of secrets) {
       expect(JSON.stringify(started)).not.toContain(secret);
       expect(log.lines.join('\n')).not.toContain(secret);
     }
-    expect((await readdir(tmpdir())).filter((name) => /^paasta-git-(?!test)/.test(name) && name.length < 18)).toEqual([]);
+    expect(started.some((argv) => argv.some((word) => word.startsWith(own)))).toBe(true);
+    expect(await readdir(own)).toEqual([]);
   });
 
   it('takes credentials out of the address', async () => {
