@@ -1,4 +1,4 @@
-/** Text of a YAML file before it is scanned: lines and columns, forbidden characters, tabs. */
+/** Text of a YAML file before it is scanned: lines and columns, forbidden characters. */
 
 /** Offsets at which the lines of a text begin. */
 export type LineTable = readonly number[];
@@ -33,13 +33,4 @@ export function checkCharacters(text: string): { readonly offset: number; readon
     message: code === '0000' ? 'the file holds a NUL byte' : `the file holds the control character U+${code}`,
     hint: code === '0000' ? 'is this a text file in UTF-8 (not UTF-16)?' : 'remove it, or write it as an escape inside double quotes',
   };
-}
-
-/**
- * js-yaml refuses tabs in places where libyaml skips them as blanks (inside `[ ]` and after a token). A copy for scanning, equally
- * long, has those tabs as spaces; scalars are still decoded from the original. Tabs that begin a line stay, so that they are refused.
- */
-export function checkTabs(text: string): { readonly text: string; readonly badTab: number | undefined } {
-  if (!text.includes('\t')) return { text, badTab: undefined };
-  return { text: text.replace(/(?<=\S[ \t]*)\t/g, ' '), badTab: undefined };
 }

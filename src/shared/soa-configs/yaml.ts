@@ -3,13 +3,14 @@
  * composes them as PaaSTA's reader (PyYAML's safe loader on libyaml, YAML 1.1) does: merge keys, last of duplicate keys
  * wins, anchors defined once, aliases shared. Bombs are bounded by depth, aliases, merged keys and expanded size.
  */
-import { EVENT_ID, SCALAR_STYLE, YAMLException, getScalarValue, parseEvents, type Event, type ScalarEvent } from 'js-yaml';
+import { COLLECTION_STYLE, EVENT_ID, SCALAR_STYLE, type ScalarEvent } from 'js-yaml';
 import { problem, type Problem } from '../contract/errors.ts';
 import { Float, isMap, type Value, type ValueMap } from '../contract/values.ts';
 import type { Position } from './types.ts';
 import { BadScalar, SetValue, Timestamp, constructScalar, emptyMap, implicitTag, isTruthy, rememberKeys } from './yaml-values.ts';
 import { explainSyntax } from './yaml-messages.ts';
-import { checkCharacters, checkTabs, lineTable, place, type LineTable } from './yaml-text.ts';
+import { ScanError, scanYaml, type Scan } from './yaml-scan.ts';
+import { checkCharacters, lineTable, place, type LineTable } from './yaml-text.ts';
 
 const CORE = 'tag:yaml.org,2002:';
 /** Bounds of a file; far above what configuration needs. */
@@ -82,9 +83,8 @@ export function readYaml(text: string, file: string): YamlResult {
     return { document: documentOf(file, source, lines, node, value, reader.recursiveAt) };
   } catch (error) {
     if (error instanceof At) return { problem: { ...problem(error.code, error.message, { file, ...place(lines, error.offset) }), ...(error.hint === undefined ? {} : { hint: error.hint }) } };
-    if (error instanceof YAMLException) {
-      const offset = error.mark?.position ?? 0;
-      const said = explainSyntax(source, offset, error.reason, lines);
+    if (error instanceof ScanError) {
+      const said = explainSyntax(source, error.offset, error.message, lines);
       return { problem: problem('YAML_INVALID', said.message, { file, ...place(lines, said.offset), ...(said.hint === undefined ? {} : { hint: said.hint }) }) };
     }
     throw error;
@@ -139,7 +139,7 @@ function documentOf(file: string, text: string, lines: LineTable, root: Node | u
 
 class Reader {
   private readonly source: string;
-  private readonly events: readonly Event[];
+  private readonly scan: Scan;
   private index = 0;
   private last = 0;
   private anchors = new Map<string, Node>();
@@ -153,32 +153,28 @@ class Reader {
   recursiveAt: number | undefined;
 
   constructor(source: string) {
-    this.source = source;
     const bad = checkCharacters(source);
     if (bad !== undefined) throw new At(bad.offset, bad.message, bad.hint, 'YAML_CHARACTER');
-    const scanned = checkTabs(source);
     try {
-      this.events = parseEvents(scanned.text, { maxDepth: LIMITS.depth });
+      this.scan = scanYaml(source, LIMITS.depth);
     } catch (error) {
-      if (error instanceof YAMLException && /maxDepth/.test(error.reason))
-        throw new At(error.mark?.position ?? 0, `nested more than ${LIMITS.depth} levels deep`, 'flatten the structure', 'YAML_TOO_DEEP');
+      if (error instanceof ScanError && error.tooDeep) throw new At(error.offset, `nested more than ${LIMITS.depth} levels deep`, 'flatten the structure', 'YAML_TOO_DEEP');
       throw error;
     }
-    if (scanned.badTab !== undefined)
-      throw new At(scanned.badTab, 'a tab character is used as indentation', 'indent with spaces: YAML does not allow tabs there');
+    this.source = this.scan.text;
   }
 
   compose(): Node | undefined {
     let root: Node | undefined;
     let documents = 0;
-    while (this.index < this.events.length) {
-      const event = this.events[this.index++] as Event;
+    while (this.index < this.scan.events.length) {
+      const event = this.event(this.index++);
       if (event.type !== EVENT_ID.DOCUMENT) continue;
       documents++;
       this.handles = new Map();
       for (const directive of event.directives) if (directive.kind === 'tag') this.handles.set(directive.handle, directive.prefix);
       this.anchors = new Map();
-      const next = this.events[this.index];
+      const next = this.scan.events[this.index];
       const node = next === undefined || next.type === EVENT_ID.POP ? undefined : this.node();
       if (documents === 1) root = node;
       else throw new At(node?.start ?? this.last, 'the file holds more than one document', "remove the second '---'");
@@ -189,11 +185,22 @@ class Reader {
     return root;
   }
 
+  private event(index: number): Scan['events'][number] {
+    const event = this.scan.events[index];
+    if (event === undefined) throw new Error('YAML events end early');
+    return event;
+  }
+
+  /** Offset in the file of an offset in the scanned text. */
+  private at(offset: number): number {
+    return this.scan.original(offset);
+  }
+
   private node(): Node {
-    const event = this.events[this.index++] as Event;
+    const event = this.event(this.index++);
     if (event.type === EVENT_ID.ALIAS) {
       const name = this.source.slice(event.anchorStart, event.anchorEnd);
-      const at = event.anchorStart - 1;
+      const at = this.at(event.anchorStart - 1);
       this.last = event.anchorEnd;
       if (++this.aliases > LIMITS.aliases) throw new At(at, `more than ${LIMITS.aliases} aliases`, 'this looks like an alias bomb', 'YAML_BOMB');
       const found = this.anchors.get(name);
@@ -205,34 +212,47 @@ class Reader {
     if (event.type === EVENT_ID.SCALAR) {
       const start = this.startOf(event.valueStart < 0 ? -1 : this.valueStart(event), event);
       const tag = this.tagOf(event);
-      const text = getScalarValue(this.source, event);
+      const text = this.scan.scalar(event);
       const plain = event.style === SCALAR_STYLE.PLAIN;
       this.last = Math.max(event.valueEnd, event.tagEnd, event.anchorEnd, this.last);
-      const node: ScalarNode = { kind: 'scalar', tag: tag === undefined ? (plain ? implicitTag(text) : `${CORE}str`) : tag === '!' ? implicitTag(text) : tag, text, start };
+      const node: ScalarNode = { kind: 'scalar', tag: tag === undefined ? (plain ? implicitTag(text) : `${CORE}str`) : tag === '!' ? (event.valueStart < 0 ? `${CORE}str` : implicitTag(text)) : tag, text, start };
       this.anchor(event, node);
       return node;
     }
     if (event.type === EVENT_ID.SEQUENCE) {
       const node: SequenceNode = { kind: 'sequence', tag: this.collectionTag(event, 'seq'), items: [], start: this.startOf(event.start, event) };
-      this.last = Math.max(this.last, node.start);
+      this.last = Math.max(this.last, event.start, event.anchorEnd, event.tagEnd);
       this.anchor(event, node);
       this.incomplete.add(node);
-      while ((this.events[this.index] as Event).type !== EVENT_ID.POP) node.items.push(this.node());
+      while (this.event(this.index).type !== EVENT_ID.POP) node.items.push(this.node());
       this.index++;
       this.incomplete.delete(node);
       return node;
     }
     if (event.type === EVENT_ID.MAPPING) {
       const node: MappingNode = { kind: 'mapping', tag: this.collectionTag(event, 'map'), pairs: [], start: this.startOf(event.start, event), flat: 'no' };
-      this.last = Math.max(this.last, node.start);
+      this.last = Math.max(this.last, event.start, event.anchorEnd, event.tagEnd);
       this.anchor(event, node);
       this.incomplete.add(node);
-      while ((this.events[this.index] as Event).type !== EVENT_ID.POP) node.pairs.push([this.node(), this.node()]);
+      while (this.event(this.index).type !== EVENT_ID.POP) {
+        this.refuseEmptyKey(event);
+        node.pairs.push([this.node(), this.node()]);
+      }
       this.index++;
       this.incomplete.delete(node);
       return node;
     }
     throw new Error(`unexpected YAML event ${event.type}`);
+  }
+
+  /** `: value` without a key is an error in a block and for a pair inside `[ ]`; `{: value}` and `? ` are not. */
+  private refuseEmptyKey(mapping: { readonly start: number; readonly style: number }): void {
+    const key = this.event(this.index);
+    if (key.type !== EVENT_ID.SCALAR || key.valueStart >= 0 || key.anchorStart >= 0 || key.tagStart >= 0) return;
+    const before = /^(?:[\s,[{}\]"'-]|#[^\r\n]*[\r\n])*/.exec(this.source.slice(this.last));
+    const at = this.last + (before?.[0].length ?? 0);
+    if (this.source[at] !== ':' || (mapping.style === COLLECTION_STYLE.FLOW && this.source[mapping.start] === '{')) return;
+    throw new At(this.at(at), 'a key is missing before the colon', "write 'key: value'");
   }
 
   /** Quoted scalars are reported without their quote: the place for people is the quote. */
@@ -242,13 +262,13 @@ class Reader {
 
   private startOf(own: number, event: { readonly anchorStart: number; readonly tagStart: number }): number {
     const starts = [own, event.anchorStart < 0 ? -1 : event.anchorStart - 1, event.tagStart].filter((n) => n >= 0);
-    return starts.length === 0 ? this.last : Math.min(...starts);
+    return this.at(starts.length === 0 ? this.last : Math.min(...starts));
   }
 
   private anchor(event: { readonly anchorStart: number; readonly anchorEnd: number }, node: Node): void {
     if (event.anchorStart < 0) return;
     const name = this.source.slice(event.anchorStart, event.anchorEnd);
-    if (this.anchors.has(name)) throw new At(event.anchorStart - 1, `anchor '&${name}' is defined twice`, 'give the second one another name');
+    if (this.anchors.has(name)) throw new At(this.at(event.anchorStart - 1), `anchor '&${name}' is defined twice`, 'give the second one another name');
     this.anchors.set(name, node);
   }
 
