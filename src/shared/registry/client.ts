@@ -227,7 +227,7 @@ function parseManifest(body: Buffer): ParsedManifest | undefined {
     if (typeof value !== 'object' || value === null || typeof value.schemaVersion !== 'number') return undefined;
     return {
       ...(typeof value.mediaType === 'string' ? { mediaType: value.mediaType } : {}),
-      ...(Array.isArray(value.manifests) ? { manifests: (value.manifests as unknown[]).filter((m) => typeof m === 'object' && m !== null) as NonNullable<ParsedManifest['manifests']> } : {}),
+      ...(Array.isArray(value.manifests) ? { manifests: (value.manifests as unknown[]).filter((m): m is NonNullable<ParsedManifest['manifests']>[number] => typeof m === 'object' && m !== null) } : {}),
     };
   } catch {
     return undefined;

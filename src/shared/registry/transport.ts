@@ -55,7 +55,7 @@ interface Cause {
 function causes(error: unknown): readonly Cause[] {
   const found: Cause[] = [];
   for (let e = error; typeof e === 'object' && e !== null && found.length < 8; ) {
-    found.push(e as Cause);
+    found.push(e);
     const { cause, errors } = e as { cause?: unknown; errors?: unknown };
     e = cause ?? (Array.isArray(errors) ? (errors as unknown[])[0] : undefined);
   }
