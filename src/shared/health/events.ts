@@ -22,12 +22,16 @@ export function eventsOf(events: readonly Event[], object: { readonly kind: stri
     .sort((a, b) => eventTime(a) - eventTime(b));
 }
 
+/** Names that controllers make end in five such characters; pods that come to the same end say the same but for them. */
+const MADE_NAME = /\b([a-z0-9][a-z0-9.-]*)-[bcdfghjklmnpqrstvwxz2456789]{5}(?![a-z0-9-])/g;
+const POD_UID = /_[a-z0-9-]+\([0-9a-f-]{36}\)/g;
+
 /** Texts for the report: noise left out, equal ones folded into `… ×5`, newest last, at most five. */
 export function eventTexts(events: readonly Event[]): readonly string[] {
   const folded = new Map<string, number>();
   for (const event of events) {
     if (NOISE.has(event.reason ?? '')) continue;
-    const text = plainText(`${event.reason ?? 'Event'}: ${event.message ?? ''}`, 400);
+    const text = plainText(`${event.reason ?? 'Event'}: ${event.message ?? ''}`, 500).replace(POD_UID, '').replace(MADE_NAME, '$1-…');
     const count = (folded.get(text) ?? 0) + (event.count ?? 1);
     folded.delete(text);
     folded.set(text, count);

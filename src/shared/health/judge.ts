@@ -255,7 +255,7 @@ function podDiagnosis(scene: Scene, { doom, pods }: Cause): Diagnosis {
   const pod = pods[0] as Pod;
   const found = diagnosisOf(scene, doom, pod, eventTexts(eventsOf(scene.evidence.events, { kind: 'Pod', name: pod.metadata.name, uid: pod.metadata.uid }, scene.expectation.since)));
   const rest = pods.length > 1 ? ` The same holds for ${plural(pods.length - 1, 'other pod')}.` : '';
-  return { ...found, cause: `${found.cause}${rest}` };
+  return { ...found, cause: `${found.cause}${rest === '' || /[.!?…]$/.test(found.cause) ? '' : '.'}${rest}` };
 }
 
 function workloadDiagnosis(scene: Scene, doom: Doom): Diagnosis {

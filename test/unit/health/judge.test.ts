@@ -172,6 +172,12 @@ describe('budget and refusals', () => {
     expect(refused(QUOTA, { pods: [ready('a'), ready('b')] }).state).toBe('proven');
   });
 
+  it('folds what a controller says about every pod that it could not make', () => {
+    const name = `web-main-${SHA.slice(0, 6)}`;
+    const events = ['psmgc', 'drwps', 'w2rfb'].map((suffix) => event(name, 'FailedCreate', `Error creating: pods "${name}-${suffix}" is forbidden: exceeded quota`, { kind: 'ReplicaSet' }));
+    expect(refused(QUOTA, { events })).toMatchObject({ diagnosis: { events: [`FailedCreate: Error creating: pods "${name}-…" is forbidden: exceeded quota ×3`] } });
+  });
+
   it('reads a StatefulSet\'s refusal from its newest event', () => {
     const of = (...events: Evidence['events']): Verdict => verdict({ workload: workload({ kind: 'StatefulSet' }), replicaSets: [], events });
     const refusal = event('web-main', 'FailedCreate', `create Pod web-main-0 failed error: ${QUOTA}`, { kind: 'StatefulSet', seconds: 5 });
