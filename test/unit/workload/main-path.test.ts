@@ -144,10 +144,12 @@ describe('replicas', () => {
 
 describe('digest', () => {
   const image = `registry.example.net/services-ledger_api:paasta-${SHA}`;
-  it('comes from the live object while the tag is the same', () => {
-    const live = `sha256:${'cd'.repeat(32)}`;
-    const { digest: _, ...without } = { digest: undefined };
-    expect(rendering({ yaml: 'cpus: 1', live: { image: `${image}@${live}` }, digest: DIGEST, ...without }).imageDigest).toBe(DIGEST);
+  const live = `sha256:${'cd'.repeat(32)}`;
+  it('comes from the live object while the tag is the same: nobody is asked', () => {
+    expect(rendering({ yaml: 'cpus: 1', live: { image: `${image}@${live}` }, digest: null })).toMatchObject({ image: `${image}@${live}`, imageDigest: live });
+  });
+  it('of the registry wins: a restart asks again', () => {
+    expect(rendering({ yaml: 'cpus: 1', live: { image: `${image}@${live}` } }).imageDigest).toBe(DIGEST);
   });
   it('is left out with pin-digest: false', () => {
     expect(rendering({ yaml: 'cpus: 1', options: { pinDigest: false } })).toMatchObject({ image, imageDigest: undefined });

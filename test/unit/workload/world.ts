@@ -20,7 +20,8 @@ export interface Given {
   readonly sha?: string;
   readonly soaCommit?: string;
   readonly live?: RenderInput['live'];
-  readonly digest?: string;
+  /** `null`: nobody knows it. */
+  readonly digest?: string | null;
   readonly options?: Partial<RenderInput['options']>;
 }
 
@@ -47,7 +48,7 @@ export function given(description: Given): RenderInput {
     control: description.control ?? { desiredState: 'start', forceBounce: null },
     soaCommit: description.soaCommit ?? '',
     live: description.live,
-    digest: description.digest ?? DIGEST,
+    digest: description.digest === null ? undefined : (description.digest ?? DIGEST),
     options: { pinDigest: true, preStop: 'exec', ...description.options },
   };
 }
