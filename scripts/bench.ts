@@ -171,6 +171,7 @@ try {
 
   const cluster = await startCluster({ name: 'bench', size: 'control-plane', fakeNodes: 3, log: (line) => { console.log(line); } });
   try {
+    await cluster.must(['label', 'nodes', '--all', '--overwrite', 'yelp.com/pool=default']);
     await clusterFigures(cluster);
   } finally {
     await cluster.stop();

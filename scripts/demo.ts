@@ -94,10 +94,10 @@ async function demo(world: World): Promise<void> {
   chapter('3. A new version through a crossover bounce, under load');
   const second = await world.commit({ 'NOTES': 'second\n' }, 'Second version');
   await release(world, second, ['prod.main', 'prod.control']);
-  const ours = await underLoad(world, { namespace: NAMESPACE, service: 'hello-main', endpoints: 3, rate: 500, requests: 10_000 }, () => deploy(world, 'prod.main'));
+  const ours = await underLoad(world, { namespace: NAMESPACE, service: 'hello---main', endpoints: 3, rate: 500, requests: 10_000 }, () => deploy(world, 'prod.main'));
   say(`  main: ${ours.load.sent} requests sent, ${ours.load.lost} lost; answers: ${JSON.stringify(ours.load.answers)}`);
   expect(ours.load.lost === 0 && ours.load.sent >= 10_000, `main, drained by preStop: ${ours.load.lost} of ${ours.load.sent} requests lost ${ours.load.lost === 0 ? '' : JSON.stringify(ours.load.reasons)}`);
-  const control = await underLoad(world, { namespace: NAMESPACE, service: 'hello-control', endpoints: 3, rate: 500, requests: 2_000 }, () => deploy(world, 'prod.control'));
+  const control = await underLoad(world, { namespace: NAMESPACE, service: 'hello---control', endpoints: 3, rate: 500, requests: 2_000 }, () => deploy(world, 'prod.control'));
   expect(control.load.lost > 0, `control run, the same without a drain: ${control.load.lost} of ${control.load.sent} requests lost ${JSON.stringify(control.load.reasons)}`);
 
   chapter('4. A broken version: it fails, says why, and the old one keeps serving');
@@ -110,7 +110,7 @@ async function demo(world: World): Promise<void> {
   await release(world, third, ['prod.main']);
   const broken = await deploy(world, 'prod.main', 'failure', { timeout: '3m' });
   expect(/CRASH_LOOP/.test(broken.text) && broken.text.includes('DATABASE_URL is not set'), 'the failure names the cause CRASH_LOOP and shows the last log lines');
-  const serving = await underLoad(world, { namespace: NAMESPACE, service: 'hello-main', endpoints: 3, rate: 50, requests: 500 }, async () => undefined);
+  const serving = await underLoad(world, { namespace: NAMESPACE, service: 'hello---main', endpoints: 3, rate: 50, requests: 500 }, async () => undefined);
   expect(serving.load.lost === 0 && Object.keys(serving.load.answers).every((a) => a.includes(second)), `the second version still serves: ${JSON.stringify(serving.load.answers)}`);
 }
 

@@ -23,7 +23,7 @@ export interface Scene {
   remove(): void;
 }
 
-export function createScene(cluster: Cluster, name = 'lab'): Scene {
+export function createScene(cluster: Pick<Cluster, 'kubeconfigPath'>, name = 'lab'): Scene {
   const directory = mkdtempSync(join(tmpdir(), 'paasta-deploy-'));
   const soaDir = join(directory, 'soa-configs');
   const systemDir = join(directory, 'system');

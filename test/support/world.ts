@@ -130,6 +130,8 @@ export async function startServiceWorld(options: { name: string; log: (line: str
 export async function startWorld(options: { name: string; size: 'control-plane' | 'full'; log: (line: string) => void; keep?: boolean }): Promise<World> {
   const { name, log } = options;
   const cluster = await startCluster({ name, size: options.size, log, ...(options.size === 'control-plane' ? { fakeNodes: 1 } : {}) });
+  // PaaSTA's nodes belong to a pool, and every instance asks for one
+  await cluster.must(['label', 'nodes', '--all', '--overwrite', 'yelp.com/pool=default']);
   const world = await startServiceWorld({ ...options, context: cluster.context });
   await cluster.addRegistry(world.registry);
   return {
