@@ -21,7 +21,7 @@ export function quoted(value: string): string {
 }
 
 function refuse(code: string, input: string, value: string, what: string, rule: string): Problem {
-  const said = value === '' ? `${input}: ${what} is missing` : `${input}: ${quoted(value)} is not ${what.startsWith('a') ? 'an' : 'a'} ${what.replace(/^(?:a|an|the) /, '')}`;
+  const said = value === '' ? `${input}: ${what} is missing` : `${input}: ${quoted(value)} is not ${/^[aeiou]/.test(what) ? 'an' : 'a'} ${what}`;
   return problem(code, said, { input, hint: rule });
 }
 
