@@ -1,6 +1,6 @@
 /** Deploy: makes a cluster run what soa-configs and the marks say, and proves it. PaaSTA: `setup_kubernetes_job` and `wait-for-deployment`. */
 import { isAbsolute, join, relative, resolve } from 'node:path';
-import { CancelledError, problem, UserError, type Problem } from '../shared/contract/errors.ts';
+import { CancelledError, messageOf, problem, UserError, type Problem } from '../shared/contract/errors.ts';
 import type { Runtime, TreeReader } from '../shared/contract/ports.ts';
 import { clusterSettings, converge, select, type ClusterAccess, type ConvergeRequest, type DigestSource, type Mode, type VersionSource } from '../shared/converge/index.ts';
 import type { GitHubRepository } from '../shared/github/index.ts';
@@ -16,9 +16,10 @@ import { DeploymentStatuses } from './statuses.ts';
 /** The world as deploy sees it; `wire.ts` has the real one, tests bring their own. */
 export interface DeployWire {
   tree(path: string): TreeReader;
+  isDirectory(path: string): boolean;
   /** Commit of the checkout that a directory is in; empty when there is none. */
   commitOf(directory: string): Promise<string>;
-  versions(inputs: DeployInputs, cluster: string, soa: SoaConfigs, tree: TreeReader): VersionSource & { github(service: string): GitHubRepository | undefined };
+  versions(inputs: DeployInputs, cluster: string, soa: SoaConfigs, tree: TreeReader): VersionSource & { github(service: string, insist: boolean): Promise<GitHubRepository | undefined> };
   /** `address`: the registry for which the inputs' user and password are meant. */
   digests(inputs: DeployInputs, address: string): DigestSource;
   /** Loads the door to the API server: the heavy part, only now. */
@@ -37,6 +38,9 @@ export async function main(runtime: Runtime, wire: DeployWire): Promise<void> {
   const system = withRegistry(loadSystemConfig(wire.tree(systemDir)), inputs.registry);
   const broken = system.problems.filter((p) => p.severity === 'error');
   if (broken.length > 0) throw new UserError(broken);
+  // A mistyped path would look like "nothing to do", which is green.
+  const missing = [...nowhere(system, systemDir), ...(wire.isDirectory(soaPath) ? [] : [problem('SOA_DIR_MISSING', `soa-dir: ${soaPath} is not a directory`, { input: 'soa-dir', hint: 'check out soa-configs, or correct soa-dir' })])];
+  if (missing.length > 0) throw new UserError(missing);
   const tree = wire.tree(soaPath);
   const commit = await wire.commitOf(soaPath);
   const soa = serviceRegistry(loadSoaConfigs(tree, system, commit === '' ? {} : { commit }), inputs.registry);
@@ -61,10 +65,12 @@ export async function main(runtime: Runtime, wire: DeployWire): Promise<void> {
     await finish(runtime, nothing(cluster), { inputs, mode, soaPath, soa, server: '' });
     return;
   }
-  const access = await wire.connect(source, inputs.kubeContext ?? settings.context);
+  const statuses = new DeploymentStatuses({ cluster, deploymentId: inputs.deploymentId, logUrl: runUrl(runtime.env), log, repository: (service, insist) => versions.github(service, insist && inputs.githubToken !== '') });
+  let access: (ClusterAccess & { close(): Promise<void> }) | undefined;
+  let isTold = false;
   try {
+    access = await wire.connect(source, inputs.kubeContext ?? settings.context);
     log.info(`cluster: ${cluster} at ${access.target.server} (context ${access.target.context})`);
-    const statuses = new DeploymentStatuses({ cluster, deploymentId: inputs.deploymentId, logUrl: runUrl(runtime.env), log, repository: (service) => versions.github(service) });
     const request: ConvergeRequest = {
       selection,
       mode,
@@ -79,12 +85,27 @@ export async function main(runtime: Runtime, wire: DeployWire): Promise<void> {
       },
     };
     const result = await converge(request, { cluster: access, versions, digests: inputs.pinDigest ? wire.digests(inputs, system.dockerRegistry ?? '') : undefined, log, clock: runtime.clock, signal: runtime.signal });
+    isTold = true;
     // A cancelled run has seconds left: what is written below comes first, GitHub gets what time remains.
     const told = mode === 'plan' ? Promise.resolve() : result.cancelled ? Promise.race([statuses.finish(result.instances).catch(() => undefined), delay(2_000)]) : statuses.finish(result.instances);
     await Promise.all([told, finish(runtime, result, { inputs, mode, soaPath, soa, server: access.target.server })]);
+  } catch (error) {
+    // Nothing of the run's end was written yet: say what is known, then let it fall.
+    if (!isTold) {
+      writeOutputs(runtime, nothing(cluster), mode);
+      if (mode !== 'plan') await Promise.race([statuses.fail(inputs.service, `${cluster}: ${messageOf(error)}`).catch(() => undefined), delay(runtime.signal.aborted ? 2_000 : 15_000)]);
+    }
+    throw error;
   } finally {
-    await access.close();
+    await access?.close();
   }
+}
+
+/** Without a list of clusters no file of soa-configs belongs to any: PaaSTA's rule. */
+function nowhere(system: SystemConfig, directory: string): readonly Problem[] {
+  if (system.clusters.length > 0) return [];
+  const message = Object.keys(system.values).length === 0 ? `there is no system configuration in ${directory}` : `the system configuration in ${directory} names no clusters`;
+  return [problem('NO_CLUSTERS', message, { input: 'system-config-dir', hint: `correct system-config-dir, or write a JSON file there with "clusters": ["…"]` })];
 }
 
 interface Facts {

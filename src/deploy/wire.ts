@@ -1,8 +1,7 @@
 import { resolve } from 'node:path';
 import type { Runtime } from '../shared/contract/ports.ts';
-import { openTree } from '../shared/files/tree.ts';
+import { isDirectory, openTree } from '../shared/files/tree.ts';
 import { connectGit } from '../shared/git/index.ts';
-import { connectGitHub } from '../shared/github/index.ts';
 import { networkFetch } from '../shared/network/index.ts';
 import { run } from '../shared/process/index.ts';
 import { createRegistry, dockerCredentials, givenCredentials } from '../shared/registry/index.ts';
@@ -17,6 +16,7 @@ export function wire(runtime: Runtime): DeployWire {
   const { env, log, mask, clock, signal, name, workingDirectory } = runtime;
   return {
     tree: (path) => openTree(resolve(workingDirectory, path)),
+    isDirectory,
     async commitOf(directory) {
       try {
         return await currentCommit(run, directory);
@@ -33,11 +33,14 @@ export function wire(runtime: Runtime): DeployWire {
         cluster,
         deployGroup: inputs.deployGroup,
         gitUrl: inputs.gitUrl,
-        apiUrl,
         token,
         jobRepository: env['GITHUB_REPOSITORY'],
         log,
-        github: (owner, repository) => connectGitHub({ apiUrl, token, userAgent: name, log, mask, env, signal }).repository(owner, repository),
+        github: async () => {
+          const { connectGitHub, repositoryAddress, serverUrlOf } = await import('../shared/github/index.ts');
+          const connect = (): ReturnType<typeof connectGitHub> => connectGitHub({ apiUrl, token, userAgent: name, log, mask, env, signal });
+          return { serverHost: new URL(serverUrlOf(apiUrl)).host.toLowerCase(), parse: repositoryAddress, repository: (owner, repository) => connect().repository(owner, repository) };
+        },
         git: (url) => connectGit({ url, run, env, log, mask, signal }),
       });
     },

@@ -54,6 +54,11 @@ export function openTree(root: string): TreeReader {
   };
 }
 
+/** Also true through a symbolic link. */
+export function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
 function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }
