@@ -20,7 +20,8 @@ export interface StatusOptions {
   /** Page of this run; `undefined` outside a job. */
   readonly logUrl: string | undefined;
   readonly log: Log;
-  repository(service: string): GitHubRepository | undefined;
+  /** `insist`: the deployment is known by its id, so the repository is wanted even if the versions came from a file. */
+  repository(service: string, insist: boolean): Promise<GitHubRepository | undefined>;
 }
 
 /** Not being able to say so on GitHub never fails a deploy. */
@@ -40,7 +41,7 @@ export class DeploymentStatuses {
     for (const { rendered } of plan.instances) groups.set(`${rendered.service} ${rendered.deployGroup}`, { service: rendered.service, deployGroup: rendered.deployGroup, sha: rendered.version.sha });
     const found = await Promise.all(
       [...groups.values()].map(async ({ service, deployGroup, sha }): Promise<Open | undefined> => {
-        const repository = this.#options.repository(service);
+        const repository = await this.#options.repository(service, deploymentId !== undefined && groups.size === 1);
         if (repository === undefined) return undefined;
         if (deploymentId !== undefined && groups.size === 1) return { service, deployGroup, repository, id: deploymentId };
         const deployment = await this.#quietly(() => repository.newestDeployment(deployGroup, sha));
@@ -53,6 +54,16 @@ export class DeploymentStatuses {
 
   async finish(results: readonly InstanceResult[]): Promise<void> {
     await Promise.all(this.#open.map((o) => this.#set(o, finalStatus(this.#options.cluster, results.filter((r) => r.service === o.service && r.deployGroup === o.deployGroup)))));
+  }
+
+  /** The run failed before it had results of instances, or broke off. */
+  async fail(service: string | undefined, description: string): Promise<void> {
+    const { deploymentId } = this.#options;
+    if (this.#open.length === 0 && deploymentId !== undefined && service !== undefined) {
+      const repository = await this.#options.repository(service, true);
+      if (repository !== undefined) this.#open = [{ service, deployGroup: '', repository, id: deploymentId }];
+    }
+    await Promise.all(this.#open.map((o) => this.#set(o, { state: 'failure', description })));
   }
 
   async #set(open: Open, status: DeploymentStatus): Promise<void> {

@@ -4,7 +4,7 @@ import type { Log, TreeReader } from '../shared/contract/ports.ts';
 import { normaliseServiceName } from '../shared/contract/validity.ts';
 import type { VersionSource } from '../shared/converge/index.ts';
 import { deploymentsFromFile, deploymentsFromRefs, inByteOrder, type Deployments, type Ref } from '../shared/deployments/index.ts';
-import { repositoryAddress, serverUrlOf, type GitHubRepository } from '../shared/github/index.ts';
+import type { GitHubRepository } from '../shared/github/index.ts';
 import type { SoaConfigs } from '../shared/soa-configs/index.ts';
 
 /** The part of a repository that deploy reads. */
@@ -19,19 +19,30 @@ export interface VersionWorld {
   readonly deployGroup: string | undefined;
   /** Repository of the one service, when it is given. */
   readonly gitUrl: string | undefined;
-  readonly apiUrl: string;
   /** Empty: plain git only. */
   readonly token: string;
   /** `GITHUB_REPOSITORY`: where the job runs. */
   readonly jobRepository: string | undefined;
   readonly log: Pick<Log, 'debug'>;
-  github(owner: string, name: string): GitHubRepository;
+  /** GitHub's API; loaded when it is needed, which is not always. */
+  github(): Promise<GitHubAccess>;
   git(url: string): RefSource;
 }
 
+export interface GitHubAccess {
+  /** Host of the server behind the API. */
+  readonly serverHost: string;
+  /** Owner and name of a git address. */
+  parse(gitUrl: string): { readonly host: string; readonly owner: string; readonly name: string } | undefined;
+  repository(owner: string, name: string): GitHubRepository;
+}
+
 export interface Versions extends VersionSource {
-  /** Repository of a service in GitHub's API; `undefined` when the versions came from somewhere else. */
-  github(service: string): GitHubRepository | undefined;
+  /**
+   * Repository of a service in GitHub's API; `undefined` when it is not there, and when the versions came from a file (then nobody is
+   * asked) unless `insist` says that it is needed all the same.
+   */
+  github(service: string, insist: boolean): Promise<GitHubRepository | undefined>;
 }
 
 function withoutPassword(url: string): string {
@@ -45,41 +56,58 @@ async function marksOf(source: RefSource, deployGroup: string | undefined, clust
   return [...new Map([...marks, ...controls].map((ref) => [ref.name, ref])).values()];
 }
 
-export function createVersions(world: VersionWorld): Versions {
-  const repositories = new Map<string, GitHubRepository>();
-  const serverHost = new URL(serverUrlOf(world.apiUrl)).host.toLowerCase();
+interface Place {
+  readonly source: RefSource;
+  readonly title: string;
+  readonly github: GitHubRepository | undefined;
+}
 
-  const byApi = (service: string, owner: string, name: string): { readonly source: RefSource; readonly title: string } => {
-    const repository = world.github(owner, name);
-    repositories.set(service, repository);
-    return { source: repository, title: `${owner}/${name}` };
+export function createVersions(world: VersionWorld): Versions {
+  const places = new Map<string, Promise<Place>>();
+
+  const byApi = (github: GitHubAccess, owner: string, name: string): Place => {
+    const repository = github.repository(owner, name);
+    return { source: repository, title: `${owner}/${name}`, github: repository };
   };
-  const byUrl = (service: string, url: string): { readonly source: RefSource; readonly title: string } => {
-    const address = repositoryAddress(url);
-    if (address?.host === serverHost && world.token !== '') return byApi(service, address.owner, address.name);
-    return { source: world.git(url), title: withoutPassword(url) };
+  const byUrl = (github: GitHubAccess, url: string): Place => {
+    const address = github.parse(url);
+    if (address?.host === github.serverHost && world.token !== '') return byApi(github, address.owner, address.name);
+    return { source: world.git(url), title: withoutPassword(url), github: undefined };
   };
-  const place = (service: string): { readonly source: RefSource; readonly title: string } => {
-    if (world.gitUrl !== undefined) return byUrl(service, world.gitUrl);
+  const find = async (service: string): Promise<Place> => {
+    const github = await world.github();
+    if (world.gitUrl !== undefined) return byUrl(github, world.gitUrl);
     const { gitUrl } = world.soa.load(service);
     if (gitUrl === null) throw new UserError(problem('NO_REPOSITORY', `${service}: service.yaml says git_url: null, and there is no ${service}/deployments.json`, { file: `${service}/service.yaml`, hint: 'set git_url, or keep deployments.json in soa-configs' }));
-    const configured = gitUrl === undefined ? undefined : repositoryAddress(gitUrl);
-    if (gitUrl !== undefined && configured?.host === serverHost) return byUrl(service, gitUrl);
+    if (gitUrl !== undefined && github.parse(gitUrl)?.host === github.serverHost) return byUrl(github, gitUrl);
     // The job of the service's own repository: where mark-for-deployment has marked.
     const [owner, name] = (world.jobRepository ?? '').split('/');
-    if (world.token !== '' && owner !== undefined && name !== undefined && normaliseServiceName(name.toLowerCase()) === service.toLowerCase()) return byApi(service, owner, name);
+    if (world.token !== '' && owner !== undefined && name !== undefined && normaliseServiceName(name.toLowerCase()) === service.toLowerCase()) return byApi(github, owner, name);
     if (gitUrl === undefined) throw new UserError(problem('NO_REPOSITORY', `${service}: it is not known where its marks are: service.yaml has no git_url, and there is no ${service}/deployments.json`, { input: 'git-url', hint: 'set git_url in service.yaml, or give git-url' }));
-    return byUrl(service, gitUrl);
+    return byUrl(github, gitUrl);
+  };
+  const place = (service: string): Promise<Place> => {
+    const known = places.get(service) ?? find(service);
+    places.set(service, known);
+    return known;
   };
 
   return {
-    github: (service) => repositories.get(service),
+    async github(service, insist) {
+      if (!insist && !places.has(service)) return undefined;
+      try {
+        return (await place(service)).github;
+      } catch (error) {
+        world.log.debug(`deploy: ${service} has no repository in GitHub's API: ${String(error)}`);
+        return undefined;
+      }
+    },
     async deployments(service): Promise<Deployments> {
       const file = `${service}/deployments.json`;
       // A given repository wins over a file that may be older.
       const text = world.gitUrl === undefined ? world.tree.read(file) : undefined;
       if (text !== undefined) return deploymentsFromFile(service, text, file);
-      const { source, title } = place(service);
+      const { source, title } = await place(service);
       const refs = await marksOf(source, world.deployGroup, world.cluster);
       world.log.debug(`deploy: ${service}: ${refs.length} refs of ${title}`);
       return deploymentsFromRefs(service, inByteOrder(refs), { source: title });

@@ -93,6 +93,7 @@ function targetOf(plan: InstancePlan, since: number, board: Board, request: Conv
     title: `${rendered.service}.${rendered.instance}`,
     place,
     mayNotHaveBegun: request.mode === 'wait',
+    untouched: request.mode === 'wait' || plan.steps.length === 0,
     expectation: {
       version: rendered.version,
       configHash: rendered.configHash,
@@ -138,7 +139,8 @@ export async function converge(request: ConvergeRequest, ports: ConvergePorts): 
   });
   if (selected.instances.length === 0) return done(undefined, [...selected.problems]);
 
-  const [wishes, sight] = await Promise.all([resolveVersions(selected.instances, selected.services, ports.versions), observe(cluster, selectors)]);
+  const further: readonly KindName[] = selected.instances.some((i) => i.config['persistent_volumes'] !== undefined) ? ['StatefulSet'] : [];
+  const [wishes, sight] = await Promise.all([resolveVersions(selected.instances, selected.services, ports.versions), observe(cluster, selectors, further)]);
   const identity = await checkIdentity(cluster, request.selection.cluster, clusterSettings(request.system, request.selection.cluster), sight.objects.get(keyFor('Namespace', undefined, 'kube-system')));
   const renderings = await renderAll(wishes, { soa: request.soa, system: request.system, objects: sight.objects, digests: ports.digests, options: request.options });
   const explicit = request.selection.deployGroup !== undefined || request.selection.instances.length > 0;

@@ -57,9 +57,9 @@ export async function look(cluster: ClusterAccess, kinds: readonly KindName[], s
   });
 }
 
-export async function observe(cluster: ClusterAccess, selectors: Selectors): Promise<Sight> {
+export async function observe(cluster: ClusterAccess, selectors: Selectors, further: readonly KindName[] = []): Promise<Sight> {
   const sight = emptySight();
-  await look(cluster, BASE, selectors, sight);
+  await look(cluster, [...BASE, ...further], selectors, sight);
   const deployments = sight.unreadable.get('Deployment');
   if (deployments !== undefined) throw new UserError(deployments);
   return sight;

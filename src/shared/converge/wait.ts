@@ -13,6 +13,8 @@ export interface Target {
   readonly expectation: Expectation;
   /** Nothing of ours was seen yet (`mode: wait`): another version on the object means that the bounce has not begun. */
   readonly mayNotHaveBegun: boolean;
+  /** This run wrote nothing of it. */
+  readonly untouched: boolean;
 }
 
 export interface Verdicts {
@@ -190,6 +192,8 @@ export class Wait {
   #progress(waiting: Waiting, verdict: Verdict): void {
     const text = describeVerdict(verdict);
     if (text === waiting.said || verdict.state === 'failed') return;
+    // What was not touched and is well needs no line of its own.
+    if (waiting.target.untouched && verdict.state === 'proven' && waiting.said === '') return;
     waiting.said = text;
     this.#say(`${waiting.target.title}: ${text}`);
   }

@@ -112,11 +112,13 @@ function planInstance(rendered: RenderedInstance, observed: Observed, options: P
   const problems: Problem[] = [];
   const steps: Step[] = [];
   const reasons: Reason[] = [];
+  // An autoscaler needs its workload, the workload everything else.
+  const after: Step[] = [];
   for (const companion of rendered.companions) {
     const compared = compare(companion, observed.objects.get(objectKey(companion)), options.adopt);
     problems.push(...compared.problems);
     if (compared.step !== undefined) {
-      steps.push(compared.step);
+      (companion.kind === 'HorizontalPodAutoscaler' ? after : steps).push(compared.step);
       if (live !== undefined) reasons.push(...compared.step.reasons.map((r) => (r.kind === 'new' ? ({ kind: 'configuration', fields: [compared.step?.title ?? ''] } as const) : r.kind === 'configuration' ? { ...r, fields: r.fields.map((f) => `${companion.kind} ${f}`) } : r)));
     }
   }
@@ -137,6 +139,7 @@ function planInstance(rendered: RenderedInstance, observed: Observed, options: P
   } else if (setTo !== undefined && problems.length === 0) {
     steps.push({ action: 'update', title: `${workload.kind} ${rendered.namespace}/${rendered.name}`, object: workload, reasons: [], force: false, scaleTo: setTo, scaleOnly: true });
   }
+  steps.push(...after);
   if (live !== undefined && count !== undefined) reasons.push(rendered.replicas === 0 ? { kind: 'stop', from: serving } : { kind: 'start', to: rendered.replicas });
   if (problems.length > 0) return { rendered, action: 'blocked', reasons: [], effect: noEffect(serving), steps: [], problems };
   return { rendered, action: actionOf(reasons, live === undefined), reasons, effect, steps, problems };
