@@ -48,8 +48,8 @@ function keyOf(element: Json, keys: readonly string[]): string | undefined {
 function sameScalar(path: readonly string[], ours: Json, live: Json): boolean {
   if (ours === live) return true;
   const under = path.at(-2) ?? '';
-  const quantities = under === 'limits' || under === 'requests' || under === 'hard' || under === 'default' || under === 'defaultRequest' || path.at(-1) === 'sizeLimit' || path.at(-1) === 'averageValue' || path.at(-1) === 'value';
-  return quantities && (typeof ours === 'string' || typeof ours === 'number') && (typeof live === 'string' || typeof live === 'number') && !path.includes('env') && sameQuantity(ours, live);
+  const quantities = under === 'limits' || under === 'requests' || under === 'hard' || under === 'default' || under === 'defaultRequest' || path.at(-1) === 'sizeLimit' || under === 'target';
+  return quantities && (typeof ours === 'string' || typeof ours === 'number') && (typeof live === 'string' || typeof live === 'number') && sameQuantity(ours, live);
 }
 
 function walk(path: readonly string[], ours: Json, live: Json, found: string[]): void {

@@ -58,7 +58,7 @@ function workloadReasons(rendered: RenderedInstance, live: KubeObject, fields: r
   const sameHash = configHashOf(live, prefixes) === rendered.configHash;
   const drift = found.flatMap((r) => (r.kind === 'drift' ? [r] : []));
   const now = replicasOf(live);
-  const replicasDiffer = fields.includes('spec.replicas');
+  const replicasDiffer = fields.includes('spec.replicas') && !rendered.autoscaled;
   const handScaled = drift.some((r) => r.fields.includes('spec.replicas'));
   if (replicasDiffer && !(handScaled && now !== 0 && rendered.replicas !== 0)) {
     if (rendered.replicas === 0) reasons.push({ kind: 'stop', from: now });
