@@ -1,4 +1,4 @@
-/** mark-for-deployment as a process of its own: against the GitHub double over real bare repositories, plain git, and a registry. */
+/** mark-for-deployment through its bundle: against the GitHub double over real bare repositories, plain git, and a registry. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,8 @@ import { runBundle, type BundleRun } from '../support/runner.ts';
 import { startGitHub, type DoubleRepository, type GitHubDouble } from '../testbed/github/index.ts';
 import { startRegistry, type Registry } from '../testbed/index.ts';
 
-const ENTRY = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), 'src', 'mark-for-deployment', 'index.ts');
+/** The bundle, as the runner runs it; `PAASTA_TEST_SOURCES=1` runs the sources instead, which need no build. */
+const ENTRY = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), ...(process.env['PAASTA_TEST_SOURCES'] === '1' ? ['src', 'mark-for-deployment', 'index.ts'] : ['dist', 'mark-for-deployment', 'index.js']));
 const DIGEST = `sha256:${'d'.repeat(64)}`;
 const GROUP = 'prod.main';
 const TAG = /^paasta-prod\.main-\d{8}T\d{6}-deploy$/;
