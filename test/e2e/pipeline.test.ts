@@ -71,7 +71,7 @@ describeWith([root()], 'a service from commit to running pods', () => {
     await mkdir(join(world.checkout, '.github', 'workflows'), { recursive: true });
     await writeFile(join(world.checkout, '.github', 'workflows', 'deploy.yml'), caller);
     const options = {
-      act, github: world.github, directory: world.checkout, workflow: '.github/workflows/deploy.yml', token: world.token,
+      act, github: world.github, directory: world.checkout, repository: 'acme/hello', workflow: '.github/workflows/deploy.yml', token: world.token,
       secrets: { REGISTRY_USERNAME: world.registry.user, REGISTRY_PASSWORD: world.registry.password, KUBECONFIG: readFileSync(world.cluster.kubeconfigPath, 'utf8') },
       env: Object.fromEntries(Object.entries(world.env).filter(([name]) => name !== 'PATH' && name !== 'DOCKER_CONFIG')),
       path: world.path, docker: world.docker.dockerPath,
@@ -91,7 +91,7 @@ describeWith([root()], 'a service from commit to running pods', () => {
 
     const main = await pods('main');
     expect(main).toHaveLength(3);
-    const digest = /sha256:[0-9a-f]{64}/.exec(push.text)?.[0] ?? 'no digest was printed';
+    const digest = /digest: (sha256:[0-9a-f]{64})/.exec(push.text)?.[1] ?? 'no digest was printed';
     for (const pod of main) {
       expect(pod.metadata.labels).toMatchObject({
         'paasta.yelp.com/service': 'hello', 'paasta.yelp.com/instance': 'main', 'paasta.yelp.com/git_sha': sha, 'paasta.yelp.com/cluster': 'prod',

@@ -60,6 +60,8 @@ export async function runAct(options: {
   readonly act: string;
   readonly github: GitHubDouble;
   readonly directory: string;
+  /** `owner/name` of the consumer. */
+  readonly repository: string;
   readonly workflow: string;
   readonly event: string;
   readonly payload: unknown;
@@ -85,6 +87,7 @@ exec '${options.docker}' "$@"
     const secrets = join(state, 'secrets');
     writeFileSync(secrets, Object.entries({ GITHUB_TOKEN: options.token, ...options.secrets }).map(([k, v]) => `${k}=${JSON.stringify(v)}\n`).join(''));
     const argv = [options.event, '-W', options.workflow, '-e', join(state, 'event.json'), '-P', 'ubuntu-latest=-self-hosted', '--no-cache-server', '--pull=false', '--rm', '--json',
+      '--env', `GITHUB_REPOSITORY=${options.repository}`, '--env', `GITHUB_REPOSITORY_OWNER=${options.repository.split('/')[0] ?? ''}`,
       '--secret-file', secrets, '--actor', options.actor ?? 'ada', '--env', `GITHUB_API_URL=${options.github.apiUrl}`, '--env', `GITHUB_SERVER_URL=${options.github.url}`,
       ...Object.entries(options.env).flatMap(([k, v]) => ['--env', `${k}=${v}`])];
     return await new Promise<ActRun>((resolve, reject) => {

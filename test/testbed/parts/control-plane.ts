@@ -120,7 +120,7 @@ export function kubeletConfig(at: Layout, node: { readonly ip: string; readonly 
     tlsCertFile: pki('node.crt'), tlsPrivateKeyFile: pki('node.key'),
     containerRuntimeEndpoint: `unix://${path.join(at.dir, 'cd.sock')}`,
     cgroupDriver: 'cgroupfs', cgroupRoot: node.cgroup, enforceNodeAllocatable: [], failCgroupV1: false, failSwapOn: false,
-    makeIPTablesUtilChains: false, resolvConf: '', serializeImagePulls: false, registryPullQPS: 0,
+    makeIPTablesUtilChains: false, resolvConf: '', clusterDNS: ['10.96.0.10'], clusterDomain: 'cluster.local', serializeImagePulls: false, registryPullQPS: 0,
     imageGCHighThresholdPercent: 100, // containerd 1.6 cannot pin the pause image
     evictionHard: { 'memory.available': '50Mi', 'nodefs.available': '1%', 'nodefs.inodesFree': '1%', 'imagefs.available': '1%' },
     podLogsDir: path.join(at.dir, 'pods'), volumePluginDir: path.join(at.dir, 'kubelet', 'volumeplugins'),
