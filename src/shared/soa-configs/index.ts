@@ -10,6 +10,7 @@ export { ownerOf } from './owner.ts';
 export { loadSystemConfig, systemConfigOf } from './system-config.ts';
 export { readPipeline, stepKind } from './pipeline.ts';
 export { readYaml } from './yaml.ts';
+export { validateService, type CheckName, type FileVerdict, type ServiceVerdict, type ValidationWorld } from './validate.ts';
 export { readJson } from './json.ts';
 export { entriesOf, keysOf, isTruthy } from './yaml-values.ts';
 export { registryAddress } from './registry-address.ts';

@@ -16,6 +16,9 @@ const CORE = 'tag:yaml.org,2002:';
 /** Bounds of a file; far above what configuration needs. */
 export const LIMITS = { characters: 1_048_576, depth: 100, aliases: 20_000, mergedKeys: 100_000, expandedNodes: 1_000_000 } as const;
 
+/** How far below a key its comments are looked for. */
+const COMMENT_WINDOW = 2_000;
+
 interface ScalarNode {
   readonly kind: 'scalar';
   tag: string;
@@ -64,8 +67,8 @@ export interface YamlDocument {
   position(path?: readonly (string | number)[], which?: 'key' | 'value'): Position;
   /** True when the path exists in the file (merge keys resolved). */
   has(path: readonly (string | number)[]): boolean;
-  /** Text of the comment at the end of the line on which the key of the path stands (anchors and merge keys followed), or `undefined`. */
-  comment(path: readonly (string | number)[]): string | undefined;
+  /** Comments that belong to the key of a path (anchors and merge keys followed): on its line and on the lines of comments below. With their `#`. */
+  comments(path: readonly (string | number)[]): readonly string[];
 }
 
 export type YamlResult = { readonly document: YamlDocument; readonly problem?: undefined } | { readonly document?: undefined; readonly problem: Problem };
@@ -126,13 +129,13 @@ function documentOf(file: string, text: string, lines: LineTable, root: Node | u
       return { file, ...place(lines, which === 'key' || !found.found ? found.key : found.value) };
     },
     has: (path) => find(path).found,
-    comment(path) {
+    comments(path) {
       const found = find(path);
-      if (!found.found) return undefined;
-      const end = text.slice(found.key).search(/[\r\n]/);
-      const line = text.slice(found.key, end < 0 ? undefined : found.key + end);
-      const match = /(?:^|\s)#(.*)$/.exec(line);
-      return match?.[1];
+      if (!found.found) return [];
+      const [first = '', ...rest] = text.slice(found.key, found.key + COMMENT_WINDOW).split(/\r\n|\r|\n/);
+      const own = /(?:^|\s)(#.*)$/.exec(first)?.[1];
+      const below = rest.findIndex((line) => !/^\s*(?:#.*)?$/.test(line));
+      return [...(own === undefined ? [] : [own]), ...rest.slice(0, below < 0 ? undefined : below).map((line) => line.trim()).filter((line) => line !== '')];
     },
   };
 }

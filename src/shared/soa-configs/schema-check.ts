@@ -1,0 +1,195 @@
+/** The one door to the schema validator: a YAML document against the schema of its kind, every fault with its place. */
+import { Ajv, type AnySchema, type ErrorObject, type ValidateFunction } from 'ajv';
+import { problem, type Problem } from '../contract/errors.ts';
+import { nearNames } from '../contract/near.ts';
+import { Float, isMap, type Value } from '../contract/values.ts';
+import adhoc from './schemas/adhoc.json' with { type: 'json' };
+import autotunedKubernetes from './schemas/autotuned-kubernetes.json' with { type: 'json' };
+import common from './schemas/common.json' with { type: 'json' };
+import eks from './schemas/eks.json' with { type: 'json' };
+import kubernetes from './schemas/kubernetes.json' with { type: 'json' };
+import rollback from './schemas/rollback.json' with { type: 'json' };
+import service from './schemas/service.json' with { type: 'json' };
+import smartstack from './schemas/smartstack.json' with { type: 'json' };
+import tron from './schemas/tron.json' with { type: 'json' };
+import { typeName } from './setting-reader.ts';
+import { entriesOf, Timestamp } from './yaml-values.ts';
+import type { YamlDocument } from './yaml.ts';
+
+export type Path = readonly (string | number)[];
+
+/** A problem with the path of the value in its document. */
+export interface PlacedProblem extends Problem {
+  readonly path: Path;
+}
+
+const SCHEMAS = { service, adhoc, kubernetes, rollback, tron, eks, smartstack, 'autotuned_defaults/kubernetes': autotunedKubernetes } as const satisfies Readonly<Record<string, AnySchema>>;
+export type SchemaKind = keyof typeof SCHEMAS;
+export const SCHEMA_KINDS = Object.keys(SCHEMAS) as readonly SchemaKind[];
+
+/** Which members of a converted value were written as floats: `1.0` is no whole number for PaaSTA's schemas. */
+let floats = new WeakMap<object, Set<string | number>>();
+const compiled = new Map<SchemaKind, ValidateFunction>();
+let ajv: Ajv | undefined;
+
+/** JSON Schema's `integer` accepts 1.0; draft 4 as PaaSTA runs it does not. */
+function strictIntegers(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(strictIntegers);
+  if (typeof schema !== 'object' || schema === null) return schema;
+  const copy = Object.fromEntries(Object.entries(schema).map(([key, value]) => [key, strictIntegers(value)]));
+  const { type } = schema as { readonly type?: unknown };
+  return type === 'integer' || (Array.isArray(type) && type.includes('integer')) ? { ...copy, whole: true } : copy;
+}
+
+function validatorOf(kind: SchemaKind): ValidateFunction {
+  let found = compiled.get(kind);
+  if (found !== undefined) return found;
+  if (ajv === undefined) {
+    ajv = new Ajv({ allErrors: true, strict: false, strictNumbers: false, verbose: true });
+    ajv.addKeyword({
+      keyword: 'whole',
+      type: 'number',
+      errors: false,
+      validate: (_schema: unknown, _value: unknown, _parent: unknown, place?: { readonly parentData?: unknown; readonly parentDataProperty?: string | number }) => {
+        const parent = place?.parentData;
+        return typeof parent !== 'object' || parent === null || place?.parentDataProperty === undefined || floats.get(parent)?.has(place.parentDataProperty) !== true;
+      },
+    });
+    ajv.addSchema(strictIntegers(common) as AnySchema);
+  }
+  found = ajv.compile(strictIntegers(SCHEMAS[kind]) as AnySchema);
+  compiled.set(kind, found);
+  return found;
+}
+
+/** A value as the validator knows values. Dates and bytes become what has none of the JSON types. */
+function plain(value: Value): unknown {
+  if (value instanceof Float) return value.value;
+  if (typeof value === 'bigint') return Number(value);
+  if (value instanceof Timestamp || value instanceof Date || value instanceof Uint8Array) return Symbol('not JSON');
+  if (Array.isArray(value)) {
+    const list = (value as readonly Value[]).map(plain);
+    note(list, (value as readonly Value[]).flatMap((entry, index) => (entry instanceof Float ? [index] : [])));
+    return list;
+  }
+  if (!isMap(value)) return value;
+  // The validator compares objects by their prototype's methods, so this one has the usual prototype; keys are defined, not assigned.
+  const map: Record<string, unknown> = {};
+  const marked: string[] = [];
+  for (const [name, , entry] of entriesOf(value)) {
+    Object.defineProperty(map, name, { value: plain(entry), enumerable: true, writable: true, configurable: true });
+    if (entry instanceof Float) marked.push(name);
+  }
+  note(map, marked);
+  return map;
+}
+
+function note(container: object, marked: readonly (string | number)[]): void {
+  if (marked.length > 0) floats.set(container, new Set(marked));
+}
+
+/** All faults of a document against the schema of its kind. */
+export function checkSchema(kind: SchemaKind, document: YamlDocument): readonly PlacedProblem[] {
+  floats = new WeakMap();
+  const validate = validatorOf(kind);
+  const value = plain(document.value);
+  const faults: PlacedProblem[] = oddKeys(document.value, []).map((path) => placed(document, path, 'KEY_NOT_TEXT', `the key '${String(path.at(-1))}' is not text`, 'put it in quotes'));
+  if (!validate(value)) for (const error of relevant(validate.errors ?? [])) faults.push(fault(document, error));
+  return faults;
+}
+
+/** Paths of keys that YAML does not read as text. */
+function oddKeys(value: Value, path: Path): readonly Path[] {
+  if (Array.isArray(value)) return (value as readonly Value[]).flatMap((entry, index) => oddKeys(entry, [...path, index]));
+  if (!isMap(value)) return [];
+  return entriesOf(value).flatMap(([name, key, entry]) => (typeof key === 'string' ? oddKeys(entry, [...path, name]) : [[...path, name]]));
+}
+
+export function placed(document: YamlDocument, path: Path, code: string, message: string, hint?: string): PlacedProblem {
+  return { ...problem(code, message, { ...document.position(path), ...(hint === undefined ? {} : { hint }) }), path };
+}
+
+/** Of a failed choice (oneOf, anyOf) the choice itself is told, not what each branch misses. */
+function relevant(errors: readonly ErrorObject[]): readonly ErrorObject[] {
+  const choices = errors.filter((error) => ['oneOf', 'anyOf', 'not'].includes(error.keyword));
+  return errors.filter((error) => {
+    if (error.keyword === 'if') return false;
+    return !choices.some((choice) => choice !== error && error.schemaPath.startsWith(`${choice.schemaPath}/`));
+  });
+}
+
+function pathOf(error: ErrorObject): Path {
+  return error.instancePath
+    .split('/')
+    .slice(1)
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
+    .map((part) => (/^\d+$/.test(part) ? Number(part) : part));
+}
+
+const TYPES: Readonly<Record<string, string>> = { string: 'text', number: 'a number', integer: 'a whole number', boolean: 'true or false', array: 'a list', object: 'a mapping', null: 'null' };
+
+function fault(document: YamlDocument, error: ErrorObject): PlacedProblem {
+  const path = pathOf(error);
+  const name = path.length === 0 ? 'the file' : path.join('.');
+  const params = error.params as Readonly<Record<string, unknown>>;
+  const value = typeName(error.data as Value | undefined);
+  switch (error.keyword) {
+    case 'type': {
+      const wanted = (Array.isArray(params['type']) ? params['type'] : [params['type']]).map((type) => TYPES[String(type)] ?? String(type)).join(' or ');
+      return placed(document, path, 'SCHEMA_TYPE', `${name} must be ${wanted}, not ${value}`);
+    }
+    case 'whole':
+      return placed(document, path, 'SCHEMA_TYPE', `${name} must be a whole number without '.0'`);
+    case 'additionalProperties': {
+      const key = String(params['additionalProperty']);
+      const known = Object.keys((error.parentSchema as { readonly properties?: object } | undefined)?.properties ?? {});
+      const near = nearNames(key, known);
+      const shape = known.length === 0 && path.length === 0;
+      return { ...placed(document, [...path, key], shape ? 'INSTANCE_NAME' : 'UNKNOWN_KEY', shape ? `'${key}' is not a name of an instance: lower-case letters and digits, with - and _ inside` : `unknown key '${key}'${path.length === 0 ? '' : ` in ${name}`}`, near.length === 0 ? undefined : `did you mean '${near.join("' or '")}'?`), path };
+    }
+    case 'required':
+      return placed(document, path, 'MISSING_KEY', `${name} needs the key '${String(params['missingProperty'])}'`);
+    case 'dependencies':
+      return placed(document, path, 'MISSING_KEY', `${name}: '${String(params['property'])}' needs '${String(params['deps'])}' beside it`);
+    case 'enum':
+      return placed(document, path, 'UNKNOWN_VALUE', `${name} must be one of ${(params['allowedValues'] as readonly unknown[]).join(', ')}, not ${value}`, nearHint(error.data, params['allowedValues']));
+    case 'minimum':
+    case 'maximum':
+    case 'exclusiveMinimum':
+    case 'exclusiveMaximum':
+      return placed(document, path, 'OUT_OF_RANGE', `${name} must be ${String(params['comparison'])} ${String(params['limit'])}, not ${value}`);
+    case 'pattern':
+      return placed(document, path, 'SCHEMA_PATTERN', `${name}: ${value} does not fit the form ${String(params['pattern'])}`);
+    case 'minProperties':
+      return placed(document, path, 'EMPTY', `${name} is empty`, 'give it at least one key, or remove it');
+    case 'uniqueItems':
+      return placed(document, path, 'DUPLICATE_ITEM', `${name} has the same entry twice (entries ${Number(params['j']) + 1} and ${Number(params['i']) + 1})`);
+    case 'maxLength':
+    case 'maxItems':
+      return placed(document, path, 'TOO_LONG', `${name} may have at most ${String(params['limit'])} ${error.keyword === 'maxLength' ? 'characters' : 'entries'}`);
+    case 'oneOf':
+    case 'anyOf':
+    case 'not':
+      return choiceFault(document, path, name, error);
+    default:
+      return placed(document, path, 'SCHEMA_INVALID', `${name} ${error.message ?? 'is not valid'}`);
+  }
+}
+
+function nearHint(value: unknown, allowed: unknown): string | undefined {
+  const near = typeof value === 'string' && Array.isArray(allowed) ? nearNames(value, allowed.map(String)) : [];
+  return near.length === 0 ? undefined : `did you mean '${near[0] ?? ''}'?`;
+}
+
+function choiceFault(document: YamlDocument, path: Path, name: string, error: ErrorObject): PlacedProblem {
+  const has = (key: string): boolean => typeof error.data === 'object' && error.data !== null && key in error.data;
+  const at = (key: string): Path => (has(key) ? [...path, key] : path);
+  if (error.keyword === 'not') return placed(document, at('iam_role'), 'CONFLICTING_KEYS', `${name}: service_account_name and iam_role exclude each other`, 'keep one of the two');
+  const text = JSON.stringify(error.schema);
+  if (text.includes('healthcheck_mode')) {
+    const message = has('healthcheck_cmd') ? `${name}: healthcheck_cmd needs healthcheck_mode: cmd` : `${name}: healthcheck_mode does not fit: cmd needs a healthcheck_cmd, the others are tcp, http and https`;
+    return placed(document, at(has('healthcheck_cmd') ? 'healthcheck_cmd' : 'healthcheck_mode'), 'HEALTHCHECK_INVALID', message);
+  }
+  if (text.includes('drain_method')) return placed(document, at('drain_method_params'), 'DRAIN_INVALID', `${name}: drain_method http needs drain_method_params with drain, stop_draining, is_draining and is_safe_to_kill; other methods do not take all four`);
+  return placed(document, path, 'SCHEMA_CHOICE', `${name} has none of the allowed forms (${typeName(error.data as Value)})`);
+}
