@@ -83,13 +83,13 @@ function requestOf(runtime: Runtime, inputs: MarkInputs, config: ServiceConfig |
   const inPipeline = config?.pipelineDeployGroups ?? [];
   // Instances count only for clusters that the system configuration lists: without any, no group would be in use.
   const known = config === undefined || (clusters.length === 0 && !inPipeline.includes(deployGroup)) ? undefined : [...new Set([...inUse, ...inPipeline])];
-  if (known === undefined) runtime.log.info(`the deploy group '${deployGroup}' is not checked: ${config === undefined ? `there is no soa-configs tree at ${inputs.soaDir}` : `the system configuration (${inputs.systemConfigDir}) lists no clusters`}`);
-  else if (inPipeline.includes(deployGroup) && !inUse.has(deployGroup)) runtime.log.problem(warning('DEPLOY_GROUP_WITHOUT_INSTANCE', `deploy.yaml of ${service} has the deploy group '${deployGroup}', but no instance uses it: nothing will be deployed`, { file: `${service}/deploy.yaml` }));
+  if (known !== undefined && inPipeline.includes(deployGroup) && !inUse.has(deployGroup)) runtime.log.problem(warning('DEPLOY_GROUP_WITHOUT_INSTANCE', `deploy.yaml of ${service} has the deploy group '${deployGroup}', but no instance uses it: nothing will be deployed`, { file: `${service}/deploy.yaml` }));
   return {
     service,
     deployGroup,
     version,
     knownGroups: known,
+    uncheckedBecause: config === undefined ? `there is no soa-configs tree at ${inputs.soaDir}` : `the system configuration (${inputs.systemConfigDir}) lists no clusters`,
     configProblems: config?.problems.filter(({ severity }) => severity === 'error') ?? [],
     controlBranches: instances.filter((instance) => instance.deployGroup === deployGroup && instance.type !== 'tron').map(({ branch }) => branch),
     allowUnknownGroup: inputs.allowUnknownGroup,

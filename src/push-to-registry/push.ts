@@ -3,7 +3,7 @@
  * never overwritten unless forced; when the registry gives no certain answer, nothing is pushed.
  */
 import { formatDuration } from '../shared/contract/durations.ts';
-import { CancelledError, problem, UserError } from '../shared/contract/errors.ts';
+import { CancelledError, problem, UserError, warning } from '../shared/contract/errors.ts';
 import type { Clock, Log } from '../shared/contract/ports.ts';
 import type { Docker } from '../shared/docker/index.ts';
 
@@ -82,10 +82,13 @@ export async function pushImages(request: PushRequest, ports: PushPorts, report:
     }
     if (there !== undefined) log.info(`force: ${target} is in the registry as ${there.digest} and will be replaced`);
     if (target !== reference) await docker.tag(reference, target);
-    await push(target, request, ports);
+    const sent = await push(target, request, ports);
     const digest = (await registry.resolveDigest(target))?.digest;
     if (digest === undefined) {
       throw new UserError(problem('PUSH_NOT_VISIBLE', `docker pushed ${target}, but the registry does not have it`, { hint: 'docker and this action may reach different registries (mirror, proxy, DNS); compare the two' }));
+    }
+    if (sent !== undefined && sent !== digest) {
+      log.problem(warning('PUSH_OVERTAKEN', `docker pushed ${target} as ${sent}, but the registry has ${digest}: another run pushed the same tag at the same moment`, { hint: 'build and push one commit in one job only' }));
     }
     if (there !== undefined) log.info(`${target}: ${there.digest} -> ${digest}${there.digest === digest ? ' (the same content)' : ''}`);
     finish(there === undefined ? 'pushed' : 'replaced', digest);
@@ -93,12 +96,13 @@ export async function pushImages(request: PushRequest, ports: PushPorts, report:
   return done;
 }
 
-async function push(target: string, request: PushRequest, { docker, clock, log, signal }: PushPorts): Promise<void> {
+/** Pushes one tag, patiently; the digest that docker reported. */
+async function push(target: string, request: PushRequest, { docker, clock, log, signal }: PushPorts): Promise<string | undefined> {
   for (let attempt = 1; ; attempt++) {
     const result = await log.group(`docker push ${target}${attempt === 1 ? '' : ` (attempt ${attempt} of ${ATTEMPTS})`}`, () =>
       docker.push(target, { timeout: request.timeout, onLine: (line) => log.info(line) }),
     );
-    if (result.ok) return;
+    if (result.ok) return result.digest;
     if (signal?.aborted === true) throw new CancelledError();
     if (!result.transient || attempt >= ATTEMPTS) throw new UserError(result.problem);
     const pause = FIRST_PAUSE * 2 ** (attempt - 1);

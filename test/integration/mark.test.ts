@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startFront, type Front } from '../support/registry-front.ts';
-import { runBundle, type BundleRun } from '../support/runner.ts';
+import { runBundle, type BundleOptions, type BundleRun } from '../support/runner.ts';
 import { startGitHub, type DoubleRepository, type GitHubDouble } from '../testbed/github/index.ts';
 import { startRegistry, type Registry } from '../testbed/index.ts';
 
@@ -28,12 +28,13 @@ let c: string;
 
 const visible = (text: string): string => text.replace(/^::add-mask::.*$/gm, '');
 const tagsOf = async (): Promise<Record<string, string>> => Object.fromEntries(Object.entries(await repository.tags()).filter(([name]) => name.startsWith('paasta-')));
-function mark(inputs: Record<string, string>, env: Record<string, string | undefined> = {}): Promise<BundleRun> {
+function mark(inputs: Record<string, string>, env: Record<string, string | undefined> = {}, onStart?: BundleOptions['onStart']): Promise<BundleRun> {
   return runBundle('mark-for-deployment', {
     entry: ENTRY,
     inputs: { service: 'web', 'deploy-group': GROUP, commit: b, registry: front.host, 'soa-dir': join(scratch, 'soa'), 'system-config-dir': join(scratch, 'system'), 'github-token': token, ...inputs },
     env: { GITHUB_REPOSITORY: `acme/${repository.name}`, GITHUB_SHA: b, GITHUB_EVENT_NAME: 'push', GITHUB_API_URL: github.apiUrl, GITHUB_SERVER_URL: github.url, RUNNER_DEBUG: '1', ...env },
     deadline: 60_000,
+    ...(onStart === undefined ? {} : { onStart }),
   });
 }
 
@@ -201,7 +202,7 @@ describe('the image', () => {
     front.intercept = undefined;
     const result = await mark({ 'wait-for-image': 'true', timeout: '2s' });
     expect(result.code).toBe(1);
-    expect(result.text).toMatch(/waiting up to 2 s for .*\n[^]*is not in the registry after 2 s/);
+    expect(result.text).toMatch(/waiting up to 2.0 s for .*\n[^]*is not in the registry after 2.0 s/);
   });
 
   it('is asked of a real registry with the given user and password', async () => {
@@ -344,6 +345,36 @@ describe('plain git', () => {
     expect(result).toMatchObject({ code: 0, outputs: { marked: 'true', 'deployment-id': '' } });
     expect(visible(result.text)).not.toContain(token);
     expect(github.requests.every(({ path }) => path.includes('.git/'))).toBe(true);
+  });
+});
+
+describe('without soa-configs', () => {
+  it('nobody can tell whether the group exists, so nothing is marked unless allowed', async () => {
+    const nowhere = { 'soa-dir': join(scratch, 'nowhere'), 'system-config-dir': join(scratch, 'nowhere') };
+    const result = await mark(nowhere);
+    expect(result.code).toBe(1);
+    expect(result.text).toContain(`there is no soa-configs tree at ${join(scratch, 'nowhere')}`);
+    expect(await tagsOf()).toEqual({});
+    expect(await mark({ ...nowhere, 'allow-unknown-group': 'true' })).toMatchObject({ code: 0, outputs: { marked: 'true' } });
+  });
+});
+
+describe('a signal', () => {
+  it('ends the wait for an image at once, with exit 130 and nothing written', async () => {
+    front.intercept = undefined;
+    let stopped = 0;
+    const result = await mark({ 'wait-for-image': 'true', timeout: '10m' }, {}, (child) => {
+      child.stdout?.on('data', (chunk: string) => {
+        if (stopped === 0 && chunk.includes('waiting up to 10m 0s')) {
+          stopped = performance.now();
+          child.kill('SIGINT');
+        }
+      });
+    });
+    expect(performance.now() - stopped).toBeLessThan(5_000);
+    expect(result.code).toBe(130);
+    expect(result.text).toContain('was cancelled');
+    expect(await tagsOf()).toEqual({});
   });
 });
 

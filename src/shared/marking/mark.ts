@@ -4,6 +4,7 @@
  * never mark what has no image (unless told), and keep automation from going back in time.
  */
 import { sameVersion, shortVersion } from '../contract/deployment-version.ts';
+import { formatDuration } from '../contract/durations.ts';
 import { problem, UserError, warning, type Problem } from '../contract/errors.ts';
 import { suggestName } from '../contract/near.ts';
 import { ALL_TAGS_PREFIX, deployTag, markRefPrefix, tagRef } from '../contract/tags.ts';
@@ -26,7 +27,7 @@ interface Decision {
 
 /**
  * Marks a commit for a deploy group. Throws `UserError` when a rule forbids it, before anything is written: UNKNOWN_DEPLOY_GROUP,
- * IMAGE_NOT_FOUND, OLDER_COMMIT, ROLLED_BACK_COMMIT, TAG_COLLISION, and what repository and registry throw.
+ * DEPLOY_GROUP_UNCHECKED, IMAGE_NOT_FOUND, OLDER_COMMIT, ROLLED_BACK_COMMIT, TAG_COLLISION, and what repository and registry throw.
  */
 export async function markDeployGroup(request: MarkRequest, ports: MarkPorts): Promise<MarkOutcome> {
   const { deployGroup, version } = request;
@@ -62,8 +63,12 @@ export async function markDeployGroup(request: MarkRequest, ports: MarkPorts): P
 }
 
 /** A group that no instance uses is a typo more often than not; a typo once slowed a recovery down (PaaSTA PR 804). */
-function checkGroup({ deployGroup, knownGroups, allowUnknownGroup, service, configProblems }: MarkRequest): readonly Problem[] {
-  if (knownGroups === undefined) return [];
+function checkGroup({ deployGroup, knownGroups, allowUnknownGroup, service, configProblems, uncheckedBecause }: MarkRequest): readonly Problem[] {
+  if (knownGroups === undefined) {
+    const message = `whether an instance of ${service} uses the deploy group '${deployGroup}' cannot be told: ${uncheckedBecause}`;
+    if (allowUnknownGroup) return [warning('DEPLOY_GROUP_UNCHECKED', message, { input: 'deploy-group' })];
+    throw new UserError(problem('DEPLOY_GROUP_UNCHECKED', message, { input: 'soa-dir', hint: 'give soa-dir and system-config-dir; to mark without looking: allow-unknown-group: true' }));
+  }
   if (knownGroups.includes(deployGroup)) return [];
   const message = `no instance of ${service} uses the deploy group '${deployGroup}'`;
   const hint = suggestName(deployGroup, knownGroups);
@@ -110,12 +115,12 @@ async function checkImage({ image, service }: MarkRequest, { registry, log }: Ma
   const { reference, wait, poll } = image;
   let found = await registry.resolveDigest(reference);
   if (found === undefined && wait > 0) {
-    log.info(`waiting up to ${Math.round(wait / 1_000)} s for ${reference}`);
+    log.info(`waiting up to ${formatDuration(wait)} for ${reference}`);
     found = await registry.waitFor(reference, wait, poll);
   }
   if (found !== undefined) return found.digest;
   throw new UserError(
-    problem('IMAGE_NOT_FOUND', `${reference} is not in the registry${wait > 0 ? ` after ${Math.round(wait / 1_000)} s` : ''}, so ${service} cannot be marked to run it`, {
+    problem('IMAGE_NOT_FOUND', `${reference} is not in the registry${wait > 0 ? ` after ${formatDuration(wait)}` : ''}, so ${service} cannot be marked to run it`, {
       hint: 'run push-to-registry for this commit and image version first (or let this action wait: wait-for-image); verify-image: false marks without looking',
     }),
   );

@@ -45,6 +45,8 @@ export interface MarkRequest {
   readonly version: DeploymentVersion;
   /** Deploy groups in use; `undefined` when soa-configs are not at hand and nobody can tell. */
   readonly knownGroups: readonly string[] | undefined;
+  /** Why nobody can tell; read only when `knownGroups` is `undefined`. */
+  readonly uncheckedBecause: string;
   /** What could not be read of the service's soa-configs: an unknown group may stand there. */
   readonly configProblems: readonly Problem[];
   /** Control branches `<cluster>.<instance>` of the instances of this group, for what is said about stopped ones. */

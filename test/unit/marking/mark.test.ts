@@ -67,6 +67,7 @@ function world(refs: Record<string, string> = {}, image: 'present' | 'absent' | 
           deployGroup: GROUP,
           version: { sha: B, imageVersion: null },
           knownGroups: [GROUP, 'prod.canary', 'dev'],
+          uncheckedBecause: 'there is no soa-configs tree',
           configProblems: [],
           controlBranches: [],
           allowUnknownGroup: false,
@@ -141,8 +142,11 @@ describe('the deploy group', () => {
     expect(codes(outcome)).toEqual(['UNKNOWN_DEPLOY_GROUP']);
   });
 
-  it('cannot be checked without soa-configs', async () => {
-    expect((await world().mark({ deployGroup: 'anything', knownGroups: undefined })).marked).toBe(true);
+  it('cannot be checked without soa-configs: that is not "known"', async () => {
+    expect((await refusal(world().mark({ deployGroup: 'anything', knownGroups: undefined }))).code).toBe('DEPLOY_GROUP_UNCHECKED');
+    const outcome = await world().mark({ deployGroup: 'anything', knownGroups: undefined, allowUnknownGroup: true });
+    expect(outcome.marked).toBe(true);
+    expect(codes(outcome)).toEqual(['DEPLOY_GROUP_UNCHECKED']);
   });
 });
 
@@ -159,7 +163,7 @@ describe('the image', () => {
     const w = world({}, 'late');
     expect((await w.mark({ image: { reference: 'r', wait: 60_000, poll: 5_000 } })).marked).toBe(true);
     expect(w.asked).toEqual(['r', 'wait 60000 r']);
-    expect((await refusal(world({}, 'absent').mark({ image: { reference: 'r', wait: 60_000, poll: 5_000 } }))).text).toContain('after 60 s');
+    expect((await refusal(world({}, 'absent').mark({ image: { reference: 'r', wait: 60_000, poll: 5_000 } }))).text).toContain('after 1m 0s');
   });
 
   it('is not asked for when told so', async () => {
