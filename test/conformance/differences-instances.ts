@@ -1,4 +1,5 @@
 /** Wanted differences of the kinds that the soa-configs room answers: `yaml` and `instances`. */
+import { crashOf, httpCheckOf, rendersNow } from './kinds/rendering.ts';
 import { loadSoaConfigs, systemConfigOf } from '../../src/shared/soa-configs/index.ts';
 import type { ValueMap } from '../../src/shared/contract/values.ts';
 import { memoryTree } from '../support/memory-tree.ts';
@@ -129,11 +130,13 @@ export const instanceDifferences: readonly Difference[] = [
   },
   {
     name: 'N2-mesh-healthcheck-http2',
-    kinds: ['instances'],
+    kinds: ['instances', 'objects', 'hash'],
     foreseen: true,
     reason: 'healthcheck_mode http2 in smartstack.yaml is an http check',
-    applies: (test) => test.kind === 'instances' && instancesOf(test).some(([, i]) => map(i['mesh'])['healthcheck_mode'] === 'http2'),
-    instead: (wanted) => {
+    applies: (test) => (test.kind === 'instances' ? instancesOf(test).some(([, i]) => map(i['mesh'])['healthcheck_mode'] === 'http2') : crashOf(test) === 'http2'),
+    instead: (wanted, test) => {
+      if (test.kind === 'hash') return rendersNow(wanted);
+      if (test.kind === 'objects') return { app: { check: httpCheckOf(test) } };
       const changed = map(
         perInstance(wanted, (s) => {
           if (s['healthcheck_mode'] !== 'http2') return undefined;

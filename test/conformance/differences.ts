@@ -2,7 +2,7 @@
  * Every difference from PaaSTA that is wanted, as a rule: on which cases, the exact value that ours gives instead, and why.
  * Never a list of case ids. `foreseen` rules carry a label of the first table of the vectors' README; others may excuse at most 2 % of a kind.
  */
-import { deployGroupOf, instanceOf } from './kinds/rendering.ts';
+import { crashOf, deployGroupOf, instanceOf, rendersNow } from './kinds/rendering.ts';
 import { instanceDifferences } from './differences-instances.ts';
 import { REFUSED, type Case, type Difference, type JsonMap } from './types.ts';
 
@@ -205,18 +205,6 @@ const bounce: readonly Difference[] = [
     },
   },
 ];
-
-/** Why PaaSTA fails to render a case that ours renders. */
-export function crashOf(test: Case): 'anti-affinity' | 'http2' | 'upthendown' | undefined {
-  const said = JSON.stringify(test.expected);
-  if (said.includes("unexpected keyword argument 'topology_key'")) return 'anti-affinity';
-  return said.includes('Unknown mode: http2') ? 'http2' : /: 'upthendown'"/.test(said) ? 'upthendown' : undefined;
-}
-
-/** Sides of a `hash` case: where PaaSTA fails, ours renders. */
-function rendersNow(wanted: unknown): unknown {
-  return Object.fromEntries(Object.keys(wanted as JsonMap).map((side) => [side, 'ok']));
-}
 
 /** Changes containers of a pod template in a workload or Job. */
 function withContainers(object: unknown, change: (containers: readonly JsonMap[]) => readonly JsonMap[]): unknown {

@@ -1,4 +1,5 @@
 /** Labels and annotations of workloads and pods. Upstream: `format_kubernetes_app`, `get_pod_template_spec`, `get_kubernetes_metadata`. */
+import { shaOfImage } from '../contract/image.ts';
 import { paastaPrefixed, registrationLabel, type LabelPrefixes } from '../contract/names.ts';
 import { pythonJson, pythonText } from '../contract/python-text.ts';
 import type { InstanceSettings } from '../soa-configs/instance-settings.ts';
@@ -31,7 +32,8 @@ function providersOf(settings: InstanceSettings): readonly string[] {
 
 /** Labels that workload and pod template share; the config hash is added when everything else is in place. */
 export function workloadLabels(settings: InstanceSettings, prefixes: LabelPrefixes): Labels {
-  const sha = settings.gitSha ?? '';
+  // An instance with an image of its own (`docker_url`) is labelled with what that image says.
+  const sha = settings.dockerUrl === null ? (settings.gitSha ?? '') : shaOfImage(settings.dockerUrl);
   return {
     ...selectorLabels(settings, prefixes),
     [paastaPrefixed('git_sha', prefixes)]: sha,

@@ -157,7 +157,7 @@ export function credentialVolumes(settings: InstanceSettings, signatures: Readon
       refuse([entry.key], warning('CREDENTIALS_NOT_SYNCED', `${entry.key}: ConfigMap ${settings.namespace}/${entry.signature} does not exist, so the volume at ${entry.mountPath} is left out`, { hint: 'sync the secret to the cluster; the next deploy mounts it' }));
       return [];
     }
-    const name = limitWithHash(entry.volume);
+    const name = volumeName(entry.volume, LABEL_LIMIT);
     const items = entry.items.map((item) => ({ ...item, mode: CREDENTIAL_MODE }));
     return [{ volume: { name, secret: compact({ secretName: entry.secret, defaultMode: CREDENTIAL_MODE, items, optional: entry.optional }) }, mount: { name, mountPath: entry.mountPath, readOnly: true } }];
   });

@@ -1,8 +1,8 @@
 /** `objects`: workload, autoscaler, disruption budget, service account and Job of one instance. */
 import { composeJob, isNotRendered, type RenderedInstance } from '../../../src/shared/workload/index.ts';
-import { at, crashOf } from '../differences.ts';
+import { at } from '../differences.ts';
 import { REFUSED, type Case, type JsonMap, type Plug } from '../types.ts';
-import { comparable, inputOf, render, rendered } from './rendering.ts';
+import { comparable, crashOf, inputOf, render, rendered } from './rendering.ts';
 
 /** PaaSTA leaves kind or apiVersion to the call for some objects: then there is nothing to compare. */
 function withoutType(ours: unknown, wanted: unknown): unknown {

@@ -2,7 +2,7 @@
 import type { Value, ValueMap } from '../../../src/shared/contract/values.ts';
 import { deploymentsFromFile } from '../../../src/shared/deployments/index.ts';
 import { ANNOTATIONS, composeInstance, isNotRendered, OWNERSHIP_LABEL, type LiveState, type NotRendered, type RenderedInstance, type RenderInput } from '../../../src/shared/workload/index.ts';
-import { loadSoaConfigs, systemConfigOf, type InstanceConfig } from '../../../src/shared/soa-configs/index.ts';
+import { loadSoaConfigs, systemConfigOf, type InstanceConfig, type ServiceConfig } from '../../../src/shared/soa-configs/index.ts';
 import { memoryTree } from '../../support/memory-tree.ts';
 import type { Case, JsonMap } from '../types.ts';
 
@@ -15,16 +15,39 @@ interface Side {
   readonly live: { readonly replicas?: number | null; readonly configmaps?: Readonly<Record<string, string>> };
 }
 
+function serviceOf(test: Case, side: unknown = test.input): ServiceConfig {
+  const { files, system } = side as Side;
+  return loadSoaConfigs(memoryTree(files), systemConfigOf(system)).load(String(test.input['service']));
+}
+
 /** The instance of a case as the loader reads it: for rules that compute the wanted value from the configuration itself. */
 export function instanceOf(test: Case, side: unknown = test.input): InstanceConfig | undefined {
-  const { files, system } = side as unknown as Side;
-  const { service, cluster, instance, type } = test.input;
-  const loaded = loadSoaConfigs(memoryTree(files), systemConfigOf(system)).load(String(service));
-  return loaded.instances.find((entry) => entry.cluster === cluster && entry.instance === instance && entry.type === type);
+  const { cluster, instance, type } = test.input;
+  return serviceOf(test, side).instances.find((entry) => entry.cluster === cluster && entry.instance === instance && entry.type === type);
 }
 
 export function deployGroupOf(test: Case, side: unknown): string | undefined {
   return instanceOf(test, side)?.deployGroup;
+}
+
+/** Why PaaSTA fails to render a case that ours renders. */
+export function crashOf(test: Case): 'anti-affinity' | 'http2' | 'upthendown' | undefined {
+  const said = JSON.stringify(test.expected);
+  if (said.includes("unexpected keyword argument 'topology_key'")) return 'anti-affinity';
+  return said.includes('Unknown mode: http2') ? 'http2' : /: 'upthendown'"/.test(said) ? 'upthendown' : undefined;
+}
+
+/** The http check that an instance in the mesh has, computed from its files. */
+export function httpCheckOf(test: Case): JsonMap {
+  const config = instanceOf(test)?.config ?? {};
+  const [registration] = (config['registrations'] as readonly string[] | undefined) ?? [`${String(test.input['service'])}.${String(test.input['instance'])}`];
+  const path = config['healthcheck_uri'] ?? serviceOf(test).mesh(registration ?? '').values?.['healthcheck_uri'] ?? '/status';
+  return { path: String(path), port: Number(config['container_port'] ?? 8888), scheme: 'HTTP' };
+}
+
+/** Sides of a `hash` case: where PaaSTA fails, ours renders. */
+export function rendersNow(wanted: unknown): unknown {
+  return Object.fromEntries(Object.keys(wanted as JsonMap).map((side) => [side, 'ok']));
 }
 
 /** Everything that rendering an instance takes; `undefined` when soa-configs or deployments refuse it. */
