@@ -146,7 +146,7 @@ function instanceProblems(result: ConvergeResult['instances'][number]): readonly
   const at = { ...(result.file === undefined ? {} : { file: result.file }), ...(result.line === undefined ? {} : { line: result.line }) };
   const own = result.problems.filter((p) => p.severity === 'error');
   if (result.diagnosis !== undefined) return [problem(result.diagnosis.code, `${titleOf(result)}: ${result.diagnosis.cause}`, { ...at, hint: result.diagnosis.next }), ...own];
-  if (own.length > 0) return own.map((p) => (p.message.startsWith(`${titleOf(result)}:`) ? p : { ...p, message: `${titleOf(result)}: ${p.message}` }));
+  if (own.length > 0) return own.map((p) => ({ ...(p.file === undefined ? { ...p, ...at } : p), message: p.message.startsWith(`${titleOf(result)}:`) ? p.message : `${titleOf(result)}: ${p.message}` }));
   return [problem('DEPLOY_FAILED', `${titleOf(result)}: ${outcomeText(result)}`, { ...at, hint: 'look at the pods of the instance' })];
 }
 

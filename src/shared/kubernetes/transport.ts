@@ -101,7 +101,8 @@ export class Transport {
 
   #pool(credentials: Credentials): Dispatcher {
     const connect = { ...credentials.tls, keepAlive: true, keepAliveInitialDelay: 30_000, timeout: 10_000 };
-    const common = { keepAliveTimeout: 30_000, connections: 64 };
+    // Over HTTP/2 the API server ends the whole connection with a 401 (GOAWAY): the answer is lost, and every watch with it.
+    const common = { keepAliveTimeout: 30_000, connections: 64, allowH2: false };
     if (credentials.proxyUrl !== undefined) {
       return new ProxyAgent({ ...common, uri: credentials.proxyUrl, requestTls: credentials.tls });
     }

@@ -94,5 +94,7 @@ export function deploySummary(result: ConvergeResult, facts: DeployFacts): strin
     ...bad.flatMap(failureMarkdown),
     ...(result.plan === undefined ? [] : ['', '<details><summary>plan</summary>', '', ...planMarkdown(result.plan, result.planHash), '', '</details>']),
     '',
+    // A blank line: what is appended next would belong to the HTML block.
+    '',
   ].join('\n');
 }

@@ -77,7 +77,7 @@ export function outcomeText(result: InstanceResult): string {
 export function failureText(result: InstanceResult): readonly string[] {
   const { diagnosis } = result;
   const problems = result.problems.filter((p) => p.severity === 'error').map((p) => `  ${describeProblem(p).split('\n').join('\n  ')}`);
-  if (diagnosis === undefined) return problems;
+  if (diagnosis === undefined) return problems.length === 0 ? [] : [`${titleOf(result)}: ${result.state}`, ...problems];
   return [
     `${titleOf(result)}: ${diagnosis.code}`,
     ...(diagnosis.object === '' ? [] : [`  object: ${diagnosis.object}${diagnosis.container === undefined ? '' : `, container ${diagnosis.container}`}`]),
