@@ -1,5 +1,5 @@
 /** Checks of instances beyond their schema. Rules: paasta_tools/cli/cmds/validate.py and `InstanceConfig.validate`. */
-import { problem, type Problem } from '../contract/errors.ts';
+import { problem, warning, type Problem } from '../contract/errors.ts';
 import { parseSecretReference } from '../contract/secret-reference.ts';
 import { suggestName } from '../contract/near.ts';
 import { pythonText } from '../contract/python-text.ts';
@@ -21,6 +21,41 @@ const COMMENT_LIMIT = 400;
 
 function say(instance: InstanceConfig, path: readonly (string | number)[], code: string, message: string, hint?: string): Problem {
   return problem(code, `${instance.service}.${instance.instance} in ${instance.cluster}: ${message}`, { ...instance.position(path), ...(hint === undefined ? {} : { hint }) });
+}
+
+/** Keys that are read and have no effect on Kubernetes, with what does their job. */
+const NO_EFFECT: Readonly<Record<string, string>> = {
+  net: 'pods use the network of the cluster',
+  bounce_start_deadline: 'a bounce begins at once',
+  bounce_priority: 'bounces do not wait for each other',
+  backoff_factor: 'Kubernetes backs off by itself',
+  max_launch_delay_seconds: 'Kubernetes backs off by itself',
+  constraints: 'use node_selectors or topology_spread_constraints',
+  extra_constraints: 'use node_selectors or topology_spread_constraints',
+  monitoring_blacklist: 'it belonged to Mesos',
+  host_port: 'pods have addresses of their own',
+  sfn_autoscaling: 'it is read by another program',
+  cfs_period_us: 'it concerns docker only',
+  extra_docker_args: 'they concern docker only',
+};
+
+/** Keys without effect (a warning each) and what PaaSTA's own checks let through although it cannot work. */
+export function checkOwnRules(instance: InstanceConfig, stateOf: (service: string, secret: string) => boolean): readonly Problem[] {
+  if (!isLongRunning(instance)) return [];
+  const { config } = instance;
+  const faults: Problem[] = [];
+  for (const [key, instead] of Object.entries(NO_EFFECT)) {
+    if (config[key] !== undefined) faults.push(warning('KEY_WITHOUT_EFFECT', `${instance.service}.${instance.instance} in ${instance.cluster}: ${key} has no effect`, { ...instance.position([key]), hint: instead }));
+  }
+  const port = config.container_port === undefined ? undefined : numberOf(config.container_port);
+  if (port !== undefined && (port < 1 || port > 65_535 || !Number.isInteger(port))) faults.push(say(instance, ['container_port'], 'OUT_OF_RANGE', `container_port must be a whole number from 1 to 65535, not ${port}`));
+  const volumes = config.secret_volumes;
+  for (const [index, volume] of (Array.isArray(volumes) ? (volumes as readonly Value[]) : []).entries()) {
+    const name = isMap(volume) ? volume.secret_name : undefined;
+    if (typeof name !== 'string' || stateOf(instance.service, name) || stateOf('_shared', name)) continue;
+    faults.push(warning('SECRET_MISSING', `${instance.service}.${instance.instance} in ${instance.cluster}: there is no ${instance.service}/secrets/${name}.json`, { ...instance.position(['secret_volumes', index]), hint: 'pods will not start without it' }));
+  }
+  return faults;
 }
 
 export function isLongRunning(instance: InstanceConfig): boolean {

@@ -18,10 +18,11 @@ export function checkTronJobs(document: YamlDocument, monitoring: Value | undefi
       continue;
     }
     if (!isMap(settings.actions)) faults.push(placed(document, [job, 'actions'], 'TRON_JOB_INVALID', `job '${job}' needs actions: a mapping from name to action`));
-    const own = isMap(settings.monitoring) ? settings.monitoring.team : undefined;
-    const team = own ?? (isMap(monitoring) ? monitoring.team : undefined);
-    const at = own === undefined ? [job] : [job, 'monitoring', 'team'];
-    if (team === undefined || team === null) faults.push(placed(document, [job], 'TEAM_MISSING', `job '${job}': nobody is told when it fails`, 'add team to monitoring.yaml or to monitoring of the job'));
+    // A team of the job counts even when it is null.
+    const own = isMap(settings.monitoring) && Object.hasOwn(settings.monitoring, 'team');
+    const team = isMap(settings.monitoring) && own ? settings.monitoring.team : isMap(monitoring) ? monitoring.team : undefined;
+    const at = own ? [job, 'monitoring', 'team'] : [job];
+    if (team === undefined || team === null) faults.push(placed(document, at, 'TEAM_MISSING', `job '${job}': nobody is told when it fails`, 'add team to monitoring.yaml or to monitoring of the job'));
     else if (teams !== undefined && (typeof team !== 'string' || !teams.includes(team))) faults.push(placed(document, at, 'UNKNOWN_TEAM', `job '${job}': there is no team '${String(team)}'`, suggestName(String(team), teams)));
     faults.push(...checkSchedule(document, job, settings.schedule, settings.time_zone));
   }

@@ -10,7 +10,7 @@ import { readJson } from './json.ts';
 import { checkSchema, placed, SCHEMA_KINDS, type PlacedProblem, type SchemaKind } from './schema-check.ts';
 import { readText } from './system-config.ts';
 import type { InstanceConfig, ServiceConfig, SoaConfigs, SystemConfig } from './types.ts';
-import { checkAutoscaling, checkCpuBurst, checkMinMax, checkObject, checkPoolLimits, checkSecrets, isLongRunning, type SecretState } from './validate-instances.ts';
+import { checkAutoscaling, checkCpuBurst, checkMinMax, checkObject, checkOwnRules, checkPoolLimits, checkSecrets, isLongRunning, type SecretState } from './validate-instances.ts';
 import { checkMesh, type MeshWorld } from './validate-mesh.ts';
 import { checkTronJobs } from './validate-tron.ts';
 import { isTruthy, keysOf } from './yaml-values.ts';
@@ -218,6 +218,7 @@ class Validation {
       this.tell('pool-limits', checkPoolLimits(instance, this.system));
       const ecosystem = ecosystems[instance.cluster];
       if (typeof ecosystem === 'string' && ecosystem !== '') this.tell('secrets', checkSecrets(instance, ecosystem, (owner, secret, of) => this.secret(owner, secret, of)));
+      this.problems.push(...checkOwnRules(instance, (owner, secret) => this.soa.secrets(owner).includes(secret)));
       if (!isLongRunning(instance)) continue;
       const document = this.document(`${instance.type}-${instance.cluster}.yaml`);
       if (document === undefined) continue;

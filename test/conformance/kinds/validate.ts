@@ -42,7 +42,7 @@ export const plug: Plug = {
           const key = `${String(wantedFile['file'])} ${String(wantedFile['schema'])}`;
           const file = verdict.files.find((one) => `${one.file} ${one.schema}` === key);
           const places = (wantedFile['all_at'] ?? []) as readonly Json[];
-          const found = places.length === 0 || (file?.problems ?? []).some((p) => places.some((top) => under(p.path, top)));
+          const found = places.length === 0 || file?.ok === true || (file?.problems ?? []).some((p) => places.some((top) => under(p.path, top)));
           return [key, { ok: file?.ok, placed: found }];
         }),
       ),
