@@ -144,7 +144,9 @@ async function alreadyMarked(request: MarkRequest, { repository, log }: MarkPort
   const stopped = stoppedBranches(controls, controlBranches, mark, marks);
   log.info(`${deployGroup} is already marked for ${shortVersion(mark)} (${mark.tag}); no new tag`);
   const said = stopped.map((branch) => warning('STILL_STOPPED', `${branch} is stopped under this version and stays stopped`, { hint: `start it: paasta start --service ${request.service} --clusters ${branch.slice(0, branch.indexOf('.'))} --instances ${branch.slice(branch.indexOf('.') + 1)}` }));
-  return { tag: mark.tag, marked: false, previous: mark, relation: undefined, digest: undefined, supersededBy: undefined, stopped, problems: [...problems, ...said] };
+  // A run that is started again says the same as the first time: what the group ran before this version.
+  const previous = marks.find((other) => !sameVersion(other, mark));
+  return { tag: mark.tag, marked: false, previous, relation: undefined, digest: undefined, supersededBy: undefined, stopped, problems: [...problems, ...said] };
 }
 
 /**

@@ -73,7 +73,7 @@ export interface MarkOutcome {
   readonly tag: string;
   /** True when this run wrote the tag. */
   readonly marked: boolean;
-  /** What the group ran before this run. `undefined`: it was never marked. */
+  /** What the group ran before this version. `undefined`: nothing else was ever marked. */
   readonly previous: Mark | undefined;
   /** Relation of the commit to what the group ran; `undefined` when there was nothing or the same commit. */
   readonly relation: CommitRelation | undefined;
