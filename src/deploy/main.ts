@@ -130,7 +130,7 @@ async function finish(runtime: Runtime, result: ConvergeResult, facts: Facts): P
   if (quiet.length > WARNINGS) log.info(`${quiet.length - WARNINGS} more warnings are in the output 'results'`);
   if (result.cancelled) throw new CancelledError();
   const errors = [...result.problems.filter((p) => p.severity === 'error'), ...bad.flatMap(instanceProblems)];
-  if (errors.length > 0) throw new UserError(errors.map(place));
+  if (errors.length > 0) throw new UserError(errors.map(place), { summarised: true });
   const waited = facts.mode !== 'plan' && result.instances.some((i) => i.state !== 'not-marked');
   log.info(waited ? `✔ ${result.cluster}: proven (${counted(result)})` : `✔ ${result.cluster}: ${counted(result)}`);
 }

@@ -30,13 +30,16 @@ export class UserError extends Error {
   readonly problems: readonly Problem[];
   /** Exit code of the process: 1 unless PaaSTA's contract says otherwise. */
   readonly exitCode: number;
+  /** The stage's own job summary tells the problems already. */
+  readonly summarised: boolean;
 
-  constructor(problems: readonly Problem[] | Problem, options: { readonly exitCode?: number; readonly cause?: unknown } = {}) {
+  constructor(problems: readonly Problem[] | Problem, options: { readonly exitCode?: number; readonly cause?: unknown; readonly summarised?: boolean } = {}) {
     const list = Array.isArray(problems) ? (problems as readonly Problem[]) : [problems as Problem];
     super(list.map(describeProblem).join('\n'), options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'UserError';
     this.problems = list;
     this.exitCode = options.exitCode ?? 1;
+    this.summarised = options.summarised ?? false;
   }
 }
 

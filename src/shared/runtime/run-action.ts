@@ -61,7 +61,7 @@ async function report(runtime: Runtime, error: unknown): Promise<number> {
     }
     if (error instanceof UserError) {
       for (const found of error.problems) runtime.log.problem(found);
-      await runtime.addSummary(problemsSummary(runtime.name, error.problems));
+      if (!error.summarised) await runtime.addSummary(problemsSummary(runtime.name, error.problems));
       return runtime.signal.aborted ? CANCELLED : error.exitCode;
     }
     runtime.log.problem({ severity: 'error', code: 'INTERNAL_ERROR', message: `${runtime.name} failed in a way that is not your fault: ${messageOf(error)}`, hint: whereToReport(runtime) });
