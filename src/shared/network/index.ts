@@ -59,7 +59,7 @@ export function networkFetch(env: Environment): typeof fetch {
   if (settings.http === undefined && settings.https === undefined) return globalThis.fetch;
   let loaded: Promise<typeof fetch> | undefined;
   const load = async (): Promise<typeof fetch> => {
-    const undici = await import('undici');
+    const undici = await import('./undici.ts');
     const dispatcher = new undici.EnvHttpProxyAgent({
       noProxy: settings.none,
       ...(settings.http === undefined ? {} : { httpProxy: settings.http }),

@@ -1,4 +1,5 @@
 /** The one place that starts a stage, catches what it throws and decides about the exit code. */
+import { constants } from 'node:os';
 import { CancelledError, messageOf, UserError, type Problem } from '../contract/errors.ts';
 import { cell, table } from '../contract/markdown.ts';
 import type { Runtime } from '../contract/ports.ts';
@@ -21,9 +22,19 @@ export async function runAction(name: string, main: (runtime: Runtime) => Promis
 /** Runs a stage in a runtime, closes the runtime and makes the process end with the right code. */
 export async function conclude({ runtime, close }: OwnedRuntime, main: (runtime: Runtime) => Promise<void>): Promise<void> {
   let done = false;
+  let strays = 0;
   const stray = (error: unknown): void => {
+    // Saying it could fail in the same way: never a second time.
+    if (++strays > 1) process.exit(1);
     void report(runtime, error).then((code) => process.exit(code));
   };
+  // `paasta … | head`: nobody reads any more. As if SIGPIPE had ended us, which Node ignores.
+  const unread = (error: NodeJS.ErrnoException): void => {
+    if (error.code === 'EPIPE') process.exit(128 + constants.signals.SIGPIPE);
+    stray(error);
+  };
+  process.stdout.on('error', unread);
+  process.stderr.on('error', unread);
   const early = (): void => {
     if (done) return;
     // Nothing is left to wait for, but the stage has not ended: a promise that nobody will ever settle.
