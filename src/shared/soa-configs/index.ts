@@ -1,4 +1,7 @@
-/** soa-configs and system configuration: files in, typed services and settings out. Pure: file text comes in through a `TreeReader`. */
+/**
+ * soa-configs and system configuration: files in, typed services and settings out. Pure: file text comes in through a `TreeReader`.
+ * Validation has an entry of its own, `validate.ts`: the schema validator is heavy, and only those who validate load it.
+ */
 export type * from './types.ts';
 export type * from './settings-types.ts';
 export type { Pipeline, PipelineStage, PipelineStep, StepKind } from './pipeline.ts';
@@ -10,7 +13,6 @@ export { ownerOf } from './owner.ts';
 export { loadSystemConfig, systemConfigOf } from './system-config.ts';
 export { readPipeline, stepKind } from './pipeline.ts';
 export { readYaml } from './yaml.ts';
-export { validateService, type CheckName, type FileVerdict, type ServiceVerdict, type ValidationWorld } from './validate.ts';
 export { readJson } from './json.ts';
 export { entriesOf, keysOf, isTruthy } from './yaml-values.ts';
 export { registryAddress } from './registry-address.ts';

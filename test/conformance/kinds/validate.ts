@@ -1,6 +1,7 @@
 /** `validate`: verdict of the run, of each check, of each file, and the place of the faults. */
 import type { ValueMap } from '../../../src/shared/contract/values.ts';
-import { loadSoaConfigs, systemConfigOf, validateService } from '../../../src/shared/soa-configs/index.ts';
+import { loadSoaConfigs, systemConfigOf } from '../../../src/shared/soa-configs/index.ts';
+import { validateService } from '../../../src/shared/soa-configs/validate.ts';
 import { memoryTree } from '../../support/memory-tree.ts';
 import type { Json, JsonMap, Plug } from '../types.ts';
 
