@@ -56,9 +56,8 @@ export class Board {
     if (object.kind === 'Pod' || object.kind === 'ReplicaSet') {
       const owner = this.instanceOf(object);
       if (owner === undefined) return undefined;
-      let shelf = this.#owned.get(owner);
-      if (shelf === undefined) this.#owned.set(owner, (shelf = new Map()));
-      shelf.set(uid, object);
+      const shelf: Shelf = this.#owned.get(owner) ?? new Map<string, KubeObject>();
+      this.#owned.set(owner, shelf.set(uid, object));
       this.#ownerOf.set(uid, owner);
       return owner;
     }
@@ -96,9 +95,8 @@ export class Board {
   #putEvent(event: Event): string | undefined {
     const about = event.involvedObject;
     const key = keyFor(about.kind ?? '', about.namespace ?? event.metadata.namespace, about.name ?? '');
-    let shelf = this.#events.get(key);
-    if (shelf === undefined) this.#events.set(key, (shelf = new Map()));
-    shelf.set(event.metadata.uid ?? event.metadata.name, event);
+    const shelf = this.#events.get(key) ?? new Map<string, Event>();
+    this.#events.set(key, shelf.set(event.metadata.uid ?? event.metadata.name, event));
     const owner = about.uid === undefined ? undefined : this.#ownerOf.get(about.uid);
     if (owner !== undefined) return owner;
     const workload = this.#workloads.get(key);

@@ -120,12 +120,12 @@ export class Wait {
     const end = new AbortController();
     const all = AbortSignal.any([signal, end.signal]);
     let executing = true;
-    let failure: unknown;
+    let failure: Error | undefined;
     this.#lastLine = clock.now();
     const watches = this.#options.streams.map((stream) => this.#follow(stream, all));
     void until
       .catch((error: unknown) => {
-        failure = error;
+        failure = error instanceof Error ? error : new Error(String(error));
       })
       .finally(() => {
         executing = false;
@@ -272,7 +272,9 @@ export function diagnosisOf({ verdict, end }: Verdicts, timeout: number): Diagno
     code: 'TIMEOUT',
     object: '',
     cause: `not done after ${formatDuration(timeout)}: still waiting for ${waitingFor}`,
-    next: 'look at the pods of the instance; run again with a longer timeout if they only need more time',
+    next: /^the (?:workload to be created|bounce to begin)/.test(waitingFor)
+      ? 'no run has written it so far: run deploy with mode: apply, or wait longer'
+      : 'look at the pods of the instance; run again with a longer timeout if they only need more time',
     events: [],
     inCommit: false,
   };

@@ -120,7 +120,7 @@ export class Cluster {
     });
     const body = parse(answer.text);
     if (answer.status !== 409) return { outcome: 'applied', object: body as unknown as KubeObject, created: answer.status === 201, warnings: answer.warnings };
-    const conflicts = conflictsOf(body as Causes);
+    const conflicts = conflictsOf(body);
     if (conflicts.length === 0) throw new ApiRefusal(409, body.reason ?? 'Conflict', problem('CLUSTER_CONFLICT', `${kind.plural} ${name}: ${body.message ?? 'conflict'}`, { hint: 'run again' }));
     return { outcome: 'conflict', conflicts, message: body.message ?? '' };
   }

@@ -1,6 +1,6 @@
 /** From a kubeconfig to what a request needs. The client library reads the file and runs its login plugins; nothing ambient is read here. */
 import { readFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { RequestOptions } from 'node:https';
 import type { ConnectionOptions } from 'node:tls';
 import { KubeConfig } from '@kubernetes/client-node/dist/config.js';
@@ -41,6 +41,11 @@ function describe(source: KubeconfigSource): string {
   return source.kind === 'file' ? `kubeconfig ${source.path}` : source.kind === 'text' ? 'the kubeconfig text' : 'the service account of this pod';
 }
 
+/** The library knows kubectl's `tokenFile` only under another name, and leaves its path as it is. */
+function tokenFiles(text: string, directory: string): string {
+  return text.replace(/(^|[\s{,"'])tokenFile(["']?\s*:\s*["']?)([^"'\s,}]+)/g, (_, before: string, colon: string, path: string) => `${before}token-file${colon}${resolve(directory, path)}`);
+}
+
 function load(source: KubeconfigSource): KubeConfig {
   const config = new KubeConfig();
   try {
@@ -48,7 +53,7 @@ function load(source: KubeconfigSource): KubeConfig {
     else {
       // Read here, so that a missing file is told apart from a broken one.
       const text = source.kind === 'file' ? readFileSync(source.path, 'utf8') : source.text;
-      config.loadFromString(text);
+      config.loadFromString(tokenFiles(text, source.kind === 'file' ? dirname(source.path) : process.cwd()));
       if (source.kind === 'file') config.makePathsAbsolute(dirname(source.path));
     }
   } catch (error) {
@@ -101,7 +106,7 @@ export async function readCredentials(source: KubeconfigSource, wanted: string |
   }
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries((options.headers ?? {}) as Record<string, unknown>)) {
-    if (name.toLowerCase() !== 'user-agent') headers[name.toLowerCase()] = String(value);
+    if (name.toLowerCase() !== 'user-agent') headers[name.toLowerCase()] = String(value).trim();
   }
   if (typeof options.auth === 'string') headers['authorization'] = `Basic ${Buffer.from(options.auth).toString('base64')}`;
   const tls: Tls = {};

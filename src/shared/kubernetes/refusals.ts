@@ -99,12 +99,11 @@ export function refusal(status: number, body: Status, asked: Asked, target: Targ
 /** Code and hint of an error below HTTP. */
 function causeOf(error: unknown): { readonly code: string; readonly text: string } {
   let at: unknown = error;
-  for (let depth = 0; depth < 5 && at instanceof Error; depth++) {
-    if (at instanceof AggregateError && at.errors.length > 0) at = at.errors[0];
-    const code = (at as { code?: unknown }).code;
-    if (typeof code === 'string') return { code, text: messageOf(at) };
-    if (!(at instanceof Error) || at.cause === undefined) break;
-    at = at.cause;
+  for (let depth = 0; depth < 5 && typeof at === 'object' && at !== null; depth++) {
+    const seen = at as { readonly code?: unknown; readonly message?: unknown; readonly cause?: unknown; readonly errors?: unknown };
+    if (typeof seen.code === 'string') return { code: seen.code, text: typeof seen.message === 'string' && seen.message !== '' ? seen.message : seen.code };
+    // Every address of a name was tried: the first one tells.
+    at = Array.isArray(seen.errors) && seen.errors.length > 0 ? (seen.errors as readonly unknown[])[0] : seen.cause;
   }
   return { code: '', text: messageOf(error) };
 }

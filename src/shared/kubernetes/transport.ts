@@ -84,7 +84,7 @@ export class Transport {
       const fresh = await readCredentials(this.#options.source, this.#options.context);
       for (const secret of fresh.secrets) this.#options.mask(secret);
       const old = this.#credentials;
-      const same = old !== undefined && String(old.tls.cert) === String(fresh.tls.cert) && String(old.tls.key) === String(fresh.tls.key) && String(old.tls.ca) === String(fresh.tls.ca);
+      const same = old !== undefined && JSON.stringify(old.tls) === JSON.stringify(fresh.tls);
       this.#credentials = fresh;
       if (!same) {
         const before = this.#dispatcher;

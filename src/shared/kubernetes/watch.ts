@@ -62,7 +62,7 @@ async function* connection(source: WatchSource, place: { version: string }, open
     const event = JSON.parse(line) as WatchLine;
     if (event.type === 'ERROR') {
       if (event.object.code === 410 || event.object.reason === 'Expired' || event.object.reason === 'Gone') throw new PlaceLost(event.object.message ?? 'expired');
-      throw refusal(event.object.code ?? 500, event.object as { message?: string; reason?: string }, source.asked, source.transport.target);
+      throw refusal(event.object.code ?? 500, event.object, source.asked, source.transport.target);
     }
     const version = event.object.metadata.resourceVersion;
     if (version !== undefined) place.version = version;
@@ -113,7 +113,7 @@ export async function* follow(source: WatchSource, resourceVersion: string | und
         continue;
       }
       if (isFinal(error)) throw error;
-      if (!(error instanceof ApiRefusal) && error instanceof UserError === false && !isTransient(error) && !(error instanceof SyntaxError)) {
+      if (!(error instanceof ApiRefusal) && !(error instanceof UserError) && !isTransient(error) && !(error instanceof SyntaxError)) {
         source.log.debug(`kubernetes: watch of ${source.asked.resource}: ${messageOf(error)}`);
       }
       failures += 1;

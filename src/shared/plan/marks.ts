@@ -56,5 +56,6 @@ export function replicasOf(object: KubeObject): number {
 /** Who wrote to the object last, besides us and the controllers that report its status. */
 export function lastEditor(object: KubeObject): string {
   const writers = (object.metadata.managedFields ?? []).filter((m) => m.manager !== MANAGER && (m.subresource ?? '') === '' && m.manager !== 'kube-controller-manager');
-  return writers.sort((a, b) => String((a as { time?: unknown }).time ?? '').localeCompare(String((b as { time?: unknown }).time ?? ''))).at(-1)?.manager ?? 'somebody';
+  const time = (m: object): string => ('time' in m && typeof m.time === 'string' ? m.time : '');
+  return writers.sort((a, b) => time(a).localeCompare(time(b))).at(-1)?.manager ?? 'somebody';
 }
