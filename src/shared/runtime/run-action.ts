@@ -22,22 +22,26 @@ export async function runAction(name: string, main: (runtime: Runtime) => Promis
 /** Runs a stage in a runtime, closes the runtime and makes the process end with the right code. */
 export async function conclude({ runtime, close }: OwnedRuntime, main: (runtime: Runtime) => Promise<void>): Promise<void> {
   let done = false;
+  const quit = (code: number): never => {
+    done = true;
+    return process.exit(code);
+  };
   let strays = 0;
   const stray = (error: unknown): void => {
     // Saying it could fail in the same way: never a second time.
-    if (++strays > 1) process.exit(1);
-    void report(runtime, error).then((code) => process.exit(code));
+    if (++strays > 1) quit(1);
+    void report(runtime, error).then(quit);
   };
   // `paasta … | head`: nobody reads any more. As if SIGPIPE had ended us, which Node ignores.
   const unread = (error: NodeJS.ErrnoException): void => {
-    if (error.code === 'EPIPE') process.exit(128 + constants.signals.SIGPIPE);
+    if (error.code === 'EPIPE') quit(128 + constants.signals.SIGPIPE);
     stray(error);
   };
   process.stdout.on('error', unread);
   process.stderr.on('error', unread);
-  const early = (): void => {
-    if (done) return;
-    // Nothing is left to wait for, but the stage has not ended: a promise that nobody will ever settle.
+  const early = (code: number): void => {
+    // Node ends with 13 when nothing is left to wait for and the stage has not ended: a promise that nobody will ever settle.
+    if (done || code !== 13) return;
     runtime.log.problem({ severity: 'error', code: 'ENDED_EARLY', message: `${runtime.name} stopped before it was done`, hint: whereToReport(runtime) });
     process.exitCode = 1;
   };
