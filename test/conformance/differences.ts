@@ -275,10 +275,11 @@ const rendering: readonly Difference[] = [
         whole['pdb'] = { ...pdb, spec: { ...(pdb['spec'] as JsonMap), maxUnavailable: raisedPercent(at(pdb, 'spec', 'maxUnavailable')) } };
       }
       if (test.notes.includes('N3-truncated-utilization') && hpa !== null) {
+        const providers = at(instanceOf(test)?.config, 'autoscaling', 'metrics_providers') as readonly { readonly type?: string; readonly setpoint?: number }[];
         const metrics = (at(hpa, 'spec', 'metrics') as readonly JsonMap[]).map((metric) => {
           const target = at(metric, 'resource', 'target') as JsonMap | undefined;
-          const cut = Number(target?.['averageUtilization']);
-          return target === undefined || ![28, 56].includes(cut) ? metric : { ...metric, resource: { ...(metric['resource'] as JsonMap), target: { ...target, averageUtilization: cut + 1 } } };
+          const setpoint = providers.find(({ type }) => (type ?? 'cpu') === at(metric, 'resource', 'name'))?.setpoint;
+          return target === undefined || setpoint === undefined ? metric : { ...metric, resource: { ...(metric['resource'] as JsonMap), target: { ...target, averageUtilization: exactFloor(setpoint * 100) } } };
         });
         whole['hpa'] = { ...hpa, spec: { ...(hpa['spec'] as JsonMap), metrics } };
       }

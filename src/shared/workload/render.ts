@@ -5,7 +5,7 @@ import type { KubeObject } from '../objects/types.ts';
 import { settingsOf, type InstanceSettings } from '../soa-configs/instance-settings.ts';
 import { inspect } from './admission.ts';
 import { autoscaler } from './autoscaler.ts';
-import { configHashOf, secretSignatures } from './config-hash.ts';
+import { configHashOf, floatSpellings, secretSignatures } from './config-hash.ts';
 import { disruptionBudget } from './disruption-budget.ts';
 import { liveDigest, pinned } from './image.ts';
 import { configHashKeys, selectorLabels, shardLabel, workloadLabels } from './labels.ts';
@@ -117,7 +117,7 @@ export function composeInstance(input: RenderInput): { readonly rendered: Render
   const template = podTemplate(settings, draft.pods(image, declared.map(({ registration }) => registration)));
   const kind = settings.persistentVolumes.length > 0 ? 'StatefulSet' : 'Deployment';
   const spec = workloadSpec(draft, template);
-  const configHash = configHashOf({ kind, spec }, secretSignatures(settings, signatures), settings.forceBounce);
+  const configHash = configHashOf({ kind, spec }, secretSignatures(settings, signatures), settings.forceBounce, floatSpellings(settings));
   const hashLabels = Object.fromEntries(configHashKeys(prefixes).map((key) => [key, configHash]));
   const hashed = { ...template, metadata: { ...template.metadata, labels: { ...template.metadata.labels, ...hashLabels } } };
   const annotations = { [ANNOTATIONS.hashVersion]: String(HASH_VERSION), [ANNOTATIONS.desiredReplicas]: String(settings.desiredInstances), [ANNOTATIONS.soaConfigsCommit]: input.soaCommit };

@@ -47,6 +47,17 @@ describe('config hash', () => {
     expect(hashOf(change)).not.toBe(hashOf({}));
   });
 
+  it.each([
+    ['healthcheck_timeout_seconds: 5', 'healthcheck_timeout_seconds: 5.0', true],
+    ['cpu_burst_add: 1', 'cpu_burst_add: 1.0', false],
+    ['cpus: 2\ncpu_burst_add: 1', 'cpus: 2\ncpu_burst_add: 1.0', true],
+    ['instances: 2', 'instances: 2.0', false],
+  ])('a whole number spelt as a float: %j to %j', (before, after, differs) => {
+    const of = (lines: string): string => rendering({ yaml: `healthcheck_mode: tcp\n${lines.startsWith('cpus') ? '' : 'cpus: 0.5\n'}${lines}` }).configHash;
+    // PaaSTA hashes text, so a number that reaches the pod as 1.0 is another one.
+    expect(of(before) !== of(after)).toBe(differs);
+  });
+
   it('changes again when a secret is rotated', () => {
     expect(hashOf(signature('one'))).not.toBe(hashOf(signature('two')));
   });
