@@ -32,8 +32,9 @@ export function floatSpellings(settings: InstanceSettings): string[] {
   const whole = Number.isInteger((cores[0] ?? 0) + (cores[1] ?? 0));
   const floats = [cpus, cpuBurstAdd].some((value) => value instanceof Float) || cores.some((value) => !Number.isInteger(value));
   const probed = settings.healthcheckMode === null ? [] : PROBE_KEYS.filter((key) => config[key] instanceof Float);
+  const grace = mapOf(config['lifecycle'])['termination_grace_period_seconds'] instanceof Float;
   const uptime = mapOf(config['bounce_health_params'])['min_task_uptime'] instanceof Float && settings.persistentVolumes.length === 0;
-  return [...(whole && floats ? ['limits.cpu'] : []), ...probed, ...(settings.gpus instanceof Float ? ['gpus'] : []), ...(uptime ? ['min_task_uptime'] : [])];
+  return [...(whole && floats ? ['limits.cpu'] : []), ...probed, ...(settings.gpus instanceof Float ? ['gpus'] : []), ...(config['fs_group'] instanceof Float ? ['fs_group'] : []), ...(uptime ? ['min_task_uptime'] : []), ...(grace ? ['termination_grace_period_seconds'] : [])];
 }
 
 function withoutCommit(container: unknown): unknown {

@@ -36,7 +36,7 @@ export function flagOf(value: Value | undefined, otherwise: boolean): boolean {
 export function plainOf(value: Value): unknown {
   if (Array.isArray(value)) return (value as readonly Value[]).map(plainOf);
   if (isMap(value)) return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, plainOf(entry)]));
-  if (typeof value === 'object' && value !== null) return numberOf(value as Value) ?? pythonText(value as Value);
+  if (typeof value === 'object' && value !== null) return numberOf(value) ?? pythonText(value);
   return typeof value === 'bigint' ? Number(value) : value;
 }
 
