@@ -60,7 +60,7 @@ export function isDirectory(path: string): boolean {
 }
 
 function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
+  return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : undefined;
 }
 
 /** Real path of a path of the tree; `undefined` when it does not exist. */

@@ -10,7 +10,7 @@
 import { CHOMPING_MODE, COLLECTION_STYLE, EVENT_ID, SCALAR_STYLE, YAMLException, getScalarValue, parseEvents, type Event, type ScalarEvent } from 'js-yaml';
 
 /** Work that repairing a text may take: characters scanned. */
-const MOST_WORK = 20_000_000;
+const MOST_WORK = 10_000_000;
 
 /** A complaint at an offset of the original text. */
 export class ScanError extends Error {
@@ -52,6 +52,26 @@ export function scanYaml(source: string, maxDepth: number): Scan {
   }
 }
 
+/** A copy with tabs after the first token of a line as spaces, and a lone `-` before `,`, `]` or `}` as a letter. Linear. */
+function blanked(source: string): string {
+  if (!source.includes('\t') && !/-[,\]}]/.test(source)) return source;
+  const out = [...source.split('')];
+  let leading = true;
+  let last = '';
+  for (let index = 0; index < out.length; index++) {
+    const ch = out[index] as string;
+    if (ch === '\n' || ch === '\r') leading = true;
+    else if (ch === '\t') {
+      if (!leading) out[index] = ' ';
+    } else if (ch !== ' ') {
+      leading = false;
+      if (ch === '-' && '[,{:'.includes(last === '' ? ' ' : last) && ',]}'.includes(out[index + 1] ?? ' ')) out[index] = 'x';
+      last = ch;
+    }
+  }
+  return out.join('');
+}
+
 /** The text under repair: `text` is decoded, `scanned` (equally long) is what js-yaml sees. */
 class Repair {
   text: string;
@@ -61,9 +81,7 @@ class Repair {
 
   constructor(source: string) {
     this.text = source;
-    this.scanned = source
-      .replace(/(?<=[^\s][ \t]*)\t/g, ' ')
-      .replace(/(?<=[[,{:][ \t\r\n]*)-(?=[,\]}])/g, 'x');
+    this.scanned = blanked(source);
     let width = 8;
     for (const match of source.matchAll(/^ +/gm)) width = Math.max(width, match[0].length + 2);
     this.width = width;
@@ -117,13 +135,20 @@ class Repair {
 function checkLeadingTabs(events: readonly Event[], state: Repair): void {
   const { text } = state;
   if (!text.includes('\t')) return;
-  const spans = spansOf(events);
+  const spans = [...spansOf(events)].sort((a, b) => a.start - b.start);
+  const open: Span[] = [];
+  let next = 0;
   for (const match of text.matchAll(/(?<=^|[\r\n])([ ]*)\t/g)) {
-    const tab = match.index + (match[1] as string).length;
-    const span = innermost(spans, tab);
-    if (span === undefined || span.style === 'block-scalar') {
-      if (span === undefined || (match[1] as string).length < span.indent || span.indent < 0) throw new ScanError(state.original(tab), 'tab characters must not be used in indentation');
-    } else if (span.style === 'plain' && (match[1] as string).length < span.indent) throw new ScanError(state.original(tab), 'tab characters must not be used in indentation');
+    const column = (match[1] as string).length;
+    const tab = match.index + column;
+    for (; next < spans.length && (spans[next] as Span).start <= tab; next++) {
+      while (open.length > 0 && (open.at(-1) as Span).end <= (spans[next] as Span).start) open.pop();
+      open.push(spans[next] as Span);
+    }
+    while (open.length > 0 && (open.at(-1) as Span).end <= tab) open.pop();
+    const span = open.at(-1);
+    const harmless = span !== undefined && (span.style === 'flow' || span.style === 'quoted' || (span.indent >= 0 && column >= span.indent));
+    if (!harmless) throw new ScanError(state.original(tab), 'tab characters must not be used in indentation');
   }
 }
 
@@ -158,12 +183,6 @@ function spansOf(events: readonly Event[]): readonly Span[] {
     }
   }
   return spans;
-}
-
-function innermost(spans: readonly Span[], offset: number): Span | undefined {
-  let found: Span | undefined;
-  for (const span of spans) if (offset >= span.start && offset < span.end) found = span;
-  return found;
 }
 
 function scalarText(text: string, event: ScalarEvent): string {

@@ -104,6 +104,9 @@ export function constructScalar(tag: string, text: string): Value {
   }
 }
 
+/** Python's own limit for the digits of an integer. */
+const LONGEST_NUMBER = 4_300;
+
 function whole(value: bigint): Value {
   return value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value;
 }
@@ -111,7 +114,7 @@ function whole(value: bigint): Value {
 function digits(text: string, base: 2 | 8 | 10 | 16): bigint {
   const pattern = { 2: /^[01]+$/, 8: /^[0-7]+$/, 10: /^[0-9]+$/, 16: /^[0-9a-fA-F]+$/ }[base];
   if (!pattern.test(text)) throw new BadScalar(`'${text}' is not an integer`);
-  if (text.length > 4300) throw new BadScalar('an integer of more than 4300 digits');
+  if (text.length > LONGEST_NUMBER) throw new BadScalar('a number of more than 4300 characters');
   return base === 10 ? BigInt(text) : BigInt(`${{ 2: '0b', 8: '0o', 16: '0x' }[base]}${text}`);
 }
 
@@ -125,6 +128,7 @@ function constructInt(source: string): Value {
   else if (text.startsWith('0b')) value = digits(text.slice(2), 2);
   else if (text.startsWith('0x')) value = digits(text.slice(2), 16);
   else if (text.startsWith('0')) value = digits(text.replace(/^0o/, ''), 8);
+  else if (text.includes(':') && text.length > LONGEST_NUMBER) throw new BadScalar('a number of more than 4300 characters');
   else if (text.includes(':')) value = text.split(':').reduce((sum, part) => sum * 60n + digits(part, 10), 0n);
   else value = digits(text, 10);
   return whole(negative ? -value : value);
