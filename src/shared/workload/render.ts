@@ -28,8 +28,8 @@ export interface JobOptions {
   readonly keepRoutableIp?: boolean | undefined;
 }
 
-/** Settings that PaaSTA renders and the API server refuses. */
-const UNAPPLICABLE: ReadonlySet<string> = new Set(['MIN_ABOVE_MAX']);
+/** Bounds the wrong way round: refused with the autoscaler that they make; while there is none (stopped, bespoke), a warning. */
+const BOUNDS = 'MIN_ABOVE_MAX';
 
 /** The settings of an instance and everything that was said about them while rendering, with its place in the files. */
 class Draft {
@@ -52,8 +52,7 @@ class Draft {
       authenticating: input.authenticating,
     });
     const stateful = this.settings.persistentVolumes.length > 0;
-    this.inadmissible.push(...this.settings.problems.filter(({ code }) => UNAPPLICABLE.has(code)));
-    this.problems = this.settings.problems.filter(({ code }) => !UNAPPLICABLE.has(code) && !(stateful && code === 'EBS_NEEDS_DOWNTHENUP'));
+    this.problems = this.settings.problems.filter(({ code }) => !(stateful && code === 'EBS_NEEDS_DOWNTHENUP')).map((said) => (said.code === BOUNDS ? { ...said, severity: 'warning' } : said));
     this.refuse = (path, said) => this.problems.push({ ...said, ...input.instance.position(path) });
   }
 
@@ -167,13 +166,13 @@ export function renderInstance(input: RenderInput): RenderedInstance | NotRender
   if (isNotRendered(composed)) return composed;
   if (composed.inadmissible.length === 0) return composed.rendered;
   const override = input.live?.autoscalingOverride;
-  if (override !== undefined && composed.inadmissible.some(({ code }) => code === 'MIN_ABOVE_MAX')) {
+  if (override !== undefined && composed.inadmissible.some(({ code }) => code === BOUNDS)) {
     const without = renderInstance({ ...input, live: { ...input.live, autoscalingOverride: undefined } });
     if (isNotRendered(without)) return without;
     const ignored = warning('OVERRIDE_IGNORED', `the temporary autoscaling bounds (min ${override.minInstances ?? 'unset'}, max ${override.maxInstances ?? 'unset'}) contradict those of ${input.instance.instance} and are ignored`, { hint: 'set both bounds for the time of the override' });
     return { ...without, warnings: [...without.warnings, ignored] };
   }
-  return { problems: [...composed.inadmissible, ...composed.rendered.warnings] };
+  return { problems: [...composed.inadmissible, ...composed.rendered.warnings.filter(({ code }) => code !== BOUNDS)] };
 }
 
 /** A one-off Job of an instance: same pods, no probes, never restarted, gone as soon as it has ended. */

@@ -11,6 +11,7 @@ describe('what the API server would refuse is refused before, with its place', (
     ['an interval of nothing', { yaml: 'healthcheck_mode: tcp\nhealthcheck_interval_seconds: 0' }, 'NOT_A_WHOLE_NUMBER', 3, /a whole number from 1/],
     ['a bounce that cannot move', { yaml: 'bounce_margin_factor: 1\nbounce_overprovision_factor: 0.005' }, 'BOUNCE_CANNOT_MOVE', 3, /could never start/],
     ['bounds the wrong way round', { yaml: 'min_instances: 9\nmax_instances: 5' }, 'MIN_ABOVE_MAX', 2, /min_instances/],
+    ['a sidecar that asks for more than it may have', { yaml: 'sidecar_resource_requirements: {hacheck: {limits: {memory: 1025m}}}', smartstack: 'main: {proxy_port: 20001}', system: { hacheck_sidecar_image_url: 'hacheck:1' } }, 'REQUEST_ABOVE_LIMIT', 2, /more memory \(1024Mi\) than it may have \(1025m\)/],
     ['a secret without a name', { yaml: 'env:\n  P: SECRET()' }, 'BAD_SECRET_NAME', 3, /'P' refers to a secret without a legal name/],
     ['two volumes in one place', { yaml: 'extra_volumes:\n- {hostPath: /a, containerPath: /x}\nsecret_volumes: [{container_path: /x, secret_name: s}]' }, 'MOUNT_PATH_TWICE', 1, /mounted at '\/x'/],
     ['a drain that outlasts the pod', { yaml: 'lifecycle: {pre_stop_drain_seconds: 45}', options: { preStop: 'native' } }, 'DRAIN_OUTLASTS_GRACE', 2, /killed 30 s after/],
@@ -26,6 +27,11 @@ describe('what the API server would refuse is refused before, with its place', (
     expect(problems.map((problem) => problem.code)).toContain(code);
     expect(found?.message).toMatch(message);
     expect([found?.severity, found?.file, found?.line]).toEqual(['error', 'ledger_api/kubernetes-lab-east.yaml', line]);
+  });
+
+  it('a stop works with bounds the wrong way round: no autoscaler is made then', () => {
+    const stopped = rendering({ yaml: 'min_instances: 9\nmax_instances: 5', control: { desiredState: 'stop', forceBounce: null } });
+    expect([stopped.replicas, stopped.warnings.map(({ code, severity }) => [code, severity])]).toEqual([0, [['MIN_ABOVE_MAX', 'warning']]]);
   });
 
   it('says everything at once', () => {
