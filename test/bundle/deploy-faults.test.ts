@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { auditCounts, auditOffset, startCluster, type Cluster } from '../testbed/index.ts';
+import { startProxy } from '../support/network.ts';
 import { createScene, sha, worker, type Scene } from '../support/deploy-scene.ts';
 import type { BundleOptions, BundleRun } from '../support/runner.ts';
 
@@ -50,6 +51,9 @@ describe('faults of deploy', () => {
   it('explains every way in which pods do not come up, in one run, and proves the others', async () => {
     const probed = "healthcheck_mode: http, healthcheck_grace_period_seconds: 1, healthcheck_interval_seconds: 1, healthcheck_max_consecutive_failures: 3, healthcheck_timeout_seconds: 1";
     scene.write('sick/kubernetes-lab.yaml', [`fine: ${worker()}`, `gone: ${worker()}`, `crash: ${worker()}`, `probe: ${worker(probed)}`, `huge: ${worker().replace('cpus: 0.1', 'cpus: 9000')}`, ''].join('\n'));
+    // the image of the first version was there; that of the second is not
+    scene.mark('sick', { prod: sha('0') });
+    expect((await deploy({ service: 'sick', instance: 'gone' })).code).toBe(0);
     scene.mark('sick', { prod: sha('a') });
     cluster.setFakeRules([
       { pod: '^sick-gone-', behaviour: 'image-pull-error' },
@@ -97,6 +101,8 @@ describe('faults of deploy', () => {
       expect(run.text).toMatch(new RegExp(`^::error .*${code},file=soa-configs/${service}/kubernetes-lab\\.yaml,line=${String(line)}[,:].*${service}\\.${instance}: `, 'm'));
       expect(run.summary).toContain(`#### ❌ ${title}: \`${code}\``);
     }
+    // the old version goes on serving
+    expect(await get('paastasvc-sick', 'pods -l paasta.yelp.com/instance=gone', '{range .items[?(@.status.phase=="Running")]}{.spec.containers[0].image} {end}')).toBe(Array(2).fill(`registry.invalid/services-sick:paasta-${sha('0')}`).join(' '));
     // the log of the container that crashed, made harmless wherever it is shown
     expect(run.text).toContain('    | DATABASE_URL is not set');
     expect(run.summary).toContain('DATABASE_URL is not set');
@@ -267,6 +273,29 @@ describe('faults of deploy', () => {
     expect(run.code).toBe(0);
     expect(readFileSync(callsFile, 'utf8').trim().split('\n').length).toBeGreaterThanOrEqual(2);
     for (const token of [first, second]) expect((run.text + run.summary).replace(/^::add-mask::.*$/gm, '')).not.toContain(token);
+  });
+
+  it('goes through a proxy, trusts the authority of the kubeconfig, and names a certificate that it cannot trust', async () => {
+    scene.write('via/kubernetes-lab.yaml', `main: ${worker()}\n`);
+    scene.mark('via', { prod: sha('a') });
+    const proxy = await startProxy();
+    try {
+      const through = await deploy({ service: 'via' }, { env: { HTTPS_PROXY: proxy.url } });
+      expect(through.text).toContain('✔ lab: proven (1 deployed)');
+      expect(proxy.connects).toContain(`CONNECT ${new URL(cluster.server).host}`);
+      proxy.connects.length = 0;
+      expect((await deploy({ service: 'via' }, { env: { HTTPS_PROXY: proxy.url, NO_PROXY: '127.0.0.1' } })).code).toBe(0);
+      expect(proxy.connects).toEqual([]);
+    } finally {
+      proxy.stop();
+    }
+    const config = JSON.parse(readFileSync(cluster.kubeconfigPath, 'utf8')) as { clusters: { name: string; cluster: { server: string } }[] };
+    const file = join(scene.directory, 'no-authority.kubeconfig');
+    writeFileSync(file, JSON.stringify({ ...config, clusters: config.clusters.map((c) => ({ ...c, cluster: { server: c.cluster.server } })) }));
+    const distrusted = await deploy({ service: 'via', kubeconfig: file });
+    expect(distrusted.text).toMatch(/::error .*CLUSTER_TLS::the TLS connection to https:\S+ \(context '[^']+'\) fails: .*certificate/);
+    expect(distrusted.text).toContain('certificate-authority-data');
+    expect(distrusted.code).toBe(1);
   });
 
   it('a login plugin that cannot log in is named', async () => {

@@ -131,6 +131,7 @@ describe('bad input of deploy', () => {
   it.each([
     [{ kubeconfig: 'kubconfig' }, /KUBECONFIG_INVALID::kubeconfig \S*kubconfig does not exist/],
     [{ 'kube-context': 'prod-admn' }, /KUBE_CONTEXT_UNKNOWN::.* has no context 'prod-admn'%0A {2}next: did you mean 'prod-admin'/],
+    [{ 'kube-context': 'a\n::error::b' }, /BAD_INPUT::kube-context: a context name has no control characters/],
     [{ kubeconfig: '{"clusters": ' }, /KUBECONFIG_INVALID::the kubeconfig text cannot be read/],
   ])('%j: says what is wrong with the kubeconfig', async (inputs, said) => {
     const run = await deploy(inputs);
@@ -150,6 +151,30 @@ describe('bad input of deploy', () => {
     expect(run.milliseconds).toBeLessThan(20_000);
     expect(run.text).toContain(`::add-mask::${TOKEN}`);
     expect(run.text.replaceAll(`::add-mask::${TOKEN}`, '')).not.toContain(TOKEN);
+  });
+
+  it.each(['SIGTERM', 'SIGINT'] as const)('%s while an API server does not answer: ends within 5 s with 130', async (signal) => {
+    const sockets: net.Socket[] = [];
+    const silent = net.createServer((socket) => { sockets.push(socket); });
+    await new Promise<void>((resolve) => { silent.listen(0, '127.0.0.1', resolve); });
+    writeFileSync(join(scene.directory, 'kubeconfig'), kubeconfig(`https://127.0.0.1:${(silent.address() as net.AddressInfo).port}`));
+    let at = 0;
+    try {
+      const run = await deploy({ service: 'web' }, {
+        onStart: (child) => {
+          silent.once('connection', () => {
+            at = performance.now();
+            child.kill(signal);
+          });
+        },
+      });
+      expect(performance.now() - at).toBeLessThan(5_000);
+      expect(run.text).toMatch(/::error .*CANCELLED::paasta-deploy was cancelled/);
+      expect(run.code).toBe(130);
+    } finally {
+      for (const socket of sockets) socket.destroy();
+      silent.close();
+    }
   });
 
   it('empty soa-configs: nothing is deleted, and it says so', async () => {

@@ -43,9 +43,9 @@ describe('deploy through the bundle', () => {
   const get = (namespace: string, what: string, path: string): Promise<string> => cluster.must(['-n', namespace, 'get', ...what.split(' '), '-o', `jsonpath=${path}`]);
   const live = async (namespace: string, name: string): Promise<Live> => JSON.parse(await cluster.must(['-n', namespace, 'get', 'deploy', name, '-o', 'json'])) as Live;
   /** A run and what it asked of the API server. */
-  const counted = async (inputs: Readonly<Record<string, string>>): Promise<{ run: BundleRun; asked: AuditCounts }> => {
+  const counted = async (inputs: Readonly<Record<string, string>>, env: Readonly<Record<string, string>> = {}): Promise<{ run: BundleRun; asked: AuditCounts }> => {
     const offset = auditOffset(cluster.auditLogPath);
-    const run = await deploy(inputs);
+    const run = await deploy(inputs, { env });
     return { run, asked: auditCounts(cluster.auditLogPath, offset, { userAgent: 'paasta-actions' }) };
   };
 
@@ -101,7 +101,10 @@ describe('deploy through the bundle', () => {
     // the token of the kubeconfig went to the API server with every request, and nowhere else
     expect(first.text.replace(/^::add-mask::.*$/gm, '') + first.summary + JSON.stringify(first.outputs)).not.toContain(cluster.adminToken);
 
-    const second = await counted({ service: 'web' });
+    const second = await counted({ service: 'web' }, { RUNNER_DEBUG: '1' });
+    // every request and decision is said, and still no token
+    expect(second.run.text).toMatch(/^::debug::kubernetes: GET \/apis\/apps\/v1\/deployments\?\S+ → 200/m);
+    expect(second.run.text.replace(/^::add-mask::.*$/gm, '')).not.toContain(cluster.adminToken);
     expect(second.run.text).toMatch(/^plan [0-9a-f]+: nothing to do$/m);
     expect(second.run.text).toContain('✔ lab: proven (2 unchanged)');
     expect(second.run.outputs['changed']).toBe('false');
@@ -141,7 +144,7 @@ describe('deploy through the bundle', () => {
     scene.write('never/kubernetes-lab.yaml', `main: ${worker()}\n`);
     scene.mark('never', { prod: sha('a') });
     const run = await deploy({ service: 'never', mode: 'wait', timeout: '2s' });
-    expect(run.text).toMatch(/::error .*TIMEOUT::.*never\.main: not done after 2\.0 s: still waiting for the workload to be created/);
+    expect(run.text).toMatch(/::error .*TIMEOUT,.*::.*never\.main: not done after 2\.0 s: still waiting for the workload to be created%0A {2}next: no run has written it so far: run deploy with mode: apply/);
     expect(run.summary).toContain('⏰');
     expect(run.outputs['results']).toContain('"state":"timeout"');
     expect(run.code).toBe(1);
@@ -214,6 +217,21 @@ describe('deploy through the bundle', () => {
     expect(JSON.parse(run.outputs['results'] ?? '')).toMatchObject([{ service: 'good', state: 'deployed' }, { service: 'half', instance: 'main', state: 'deployed' }, { service: 'half', instance: 'odd', state: 'failed' }]);
     expect(run.summary).toContain('bad/kubernetes-lab.yaml');
     expect(run.code).toBe(1);
+  });
+
+  it('a deploy group that was never marked: an error with its next step when asked for, a line otherwise; a broken deployments.json takes down its own service only', async () => {
+    scene.write('new/kubernetes-lab.yaml', `main: ${worker()}\nstage: ${worker().replace('deploy_group: prod', 'deploy_group: stage')}\n`);
+    scene.mark('new', { prod: sha('a') });
+    const asked = await deploy({ service: 'new', 'deploy-group': 'stage' });
+    expect(asked.text).toMatch(/::error .*NOT_MARKED,file=soa-configs\/new\/kubernetes-lab\.yaml,line=2\S*::.*new\.stage: deploy group 'stage' was never marked%0A {2}next: mark a commit first: mark-for-deployment --service new --deploy-group stage/);
+    expect(asked.code).toBe(1);
+    scene.write('torn/kubernetes-lab.yaml', `main: ${worker()}\n`);
+    scene.write('torn/deployments.json', '{"v2": {"deployments": {"prod": {"docker_image": "services-t');
+    const all = await deploy();
+    expect(all.text).toMatch(/new\.stage +- +nothing: deploy group 'stage' was never marked/);
+    expect(all.text).toMatch(/::error .*DEPLOYMENTS_UNREADABLE,file=soa-configs\/torn\/deployments\.json\S*::.*torn\.main: deployments\.json ends in the middle/);
+    expect(JSON.parse(all.outputs['results'] ?? '')).toMatchObject([{ service: 'new', instance: 'main', state: 'deployed' }, { instance: 'stage', state: 'not-marked' }, { service: 'torn', state: 'failed' }]);
+    expect(all.code).toBe(1);
   });
 
   it('an instance that is not declared any more, and soa-configs that are empty: nothing is deleted', async () => {

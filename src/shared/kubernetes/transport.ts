@@ -131,7 +131,7 @@ export class Transport {
     const begun = this.#options.clock.now();
     const say = (what: string): void => this.#options.log.debug(`kubernetes: ${call.method} ${url.pathname}${url.search} ${what} (${this.#options.clock.now() - begun} ms)`);
     try {
-      const answer = await request(url, {
+      const sent = request(url, {
         method: call.method,
         headers,
         signal,
@@ -141,6 +141,7 @@ export class Transport {
         ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
         ...(this.#dispatcher === undefined ? {} : { dispatcher: this.#dispatcher }),
       });
+      const answer = await unlessAborted(sent, signal);
       this.#answered = true;
       say(`→ ${answer.statusCode}`);
       return answer;
@@ -201,7 +202,25 @@ export class Transport {
   }
 
   async close(): Promise<void> {
-    await this.#dispatcher?.destroy();
+    // A handshake that nobody answers is waited for by undici: not by us.
+    const enough = new AbortController();
+    await Promise.race([this.#dispatcher?.destroy(), this.#options.clock.sleep(200, enough.signal).catch(() => undefined)]);
+    enough.abort();
+  }
+}
+
+/** undici hears of an abort only once a connection stands; a server that never answers the handshake would hold up the end of the run. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const end = new AbortController();
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(new CancelledError()), { once: true, signal: end.signal });
+  });
+  // Whichever comes second is of no interest.
+  work.catch(() => undefined);
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    end.abort();
   }
 }
 

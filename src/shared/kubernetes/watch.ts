@@ -42,8 +42,8 @@ interface WatchLine {
   readonly object: KubeObject & { code?: number; message?: string; reason?: string };
 }
 
-/** Events of one connection. Returns when the server ends it in good order. */
-async function* connection(source: WatchSource, place: { version: string }, opened: () => void, signal: AbortSignal): AsyncGenerator<WatchLine> {
+/** Events of one connection, after `undefined` once it stands. Returns when the server ends it in good order. */
+async function* connection(source: WatchSource, place: { version: string }, opened: () => void, signal: AbortSignal): AsyncGenerator<WatchLine | undefined> {
   const call: Call = {
     method: 'GET',
     path: source.path,
@@ -58,6 +58,7 @@ async function* connection(source: WatchSource, place: { version: string }, open
     throw refusal(answer.statusCode, parse(text), source.asked, source.transport.target);
   }
   opened();
+  yield undefined;
   for await (const line of lines(answer.body)) {
     const event = JSON.parse(line) as WatchLine;
     if (event.type === 'ERROR') {
@@ -98,6 +99,7 @@ export async function* follow(source: WatchSource, resourceVersion: string | und
       };
       for await (const event of connection(source, place, opened, signal)) {
         yield* pending.splice(0);
+        if (event === undefined) continue;
         if (event.type === 'ADDED' || event.type === 'MODIFIED') yield { type: 'put', object: event.object };
         else if (event.type === 'DELETED') yield { type: 'gone', object: event.object };
       }
