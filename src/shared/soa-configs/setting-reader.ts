@@ -87,7 +87,7 @@ export class SettingReader<Setting extends string> {
   }
 
   plainNumber(setting: Setting, path: Path, fallback: number, rule: NumberRule = {}): number {
-    return Number(numberOf(this.number(setting, path, fallback, rule)) ?? fallback);
+    return numberOf(this.number(setting, path, fallback, rule)) ?? fallback;
   }
 
   /** A number that may be absent; `null` in the file is absent. */

@@ -6,9 +6,11 @@
 import { UserError, problem, type Problem } from '../contract/errors.ts';
 import { deepMerge } from '../contract/merge.ts';
 import type { TreeReader } from '../contract/ports.ts';
+import { pythonText } from '../contract/python-text.ts';
 import { isMap, type Value, type ValueMap } from '../contract/values.ts';
 import { BadPlaceholder, interpolate } from './interpolate.ts';
 import { readPipeline } from './pipeline.ts';
+import { typeName } from './setting-reader.ts';
 import { readText } from './system-config.ts';
 import { tronActions } from './tron.ts';
 import type { DeclaredInstance, InstanceConfig, InstanceType, MeshNamespace, Position, ServiceConfig, SoaConfigs, SystemConfig } from './types.ts';
@@ -91,7 +93,7 @@ function readMapping(tree: TreeReader, path: string, problems: Problem[]): { rea
   const document = readFile(tree, path, problems);
   if (document === undefined) return undefined;
   if (isMap(document.read)) return { document, map: document.read };
-  problems.push(problem('NOT_A_MAPPING', `the file must hold a mapping, not ${Array.isArray(document.read) ? 'a list' : `'${String(document.read)}'`}`, { ...document.position(), hint: "write 'key: value' lines; a space must follow the colon" }));
+  problems.push(problem('NOT_A_MAPPING', `the file must hold a mapping, not ${typeName(document.read)}`, { ...document.position(), hint: "write 'key: value' lines; a space must follow the colon" }));
   return undefined;
 }
 
@@ -219,7 +221,7 @@ function plainInstances(context: FileContext, tuned: ValueMap): readonly Instanc
     if (name.startsWith('_')) continue;
     context.declared.push({ type: context.type, cluster: context.cluster, instance: name, position });
     if (!isMap(value)) {
-      context.problems.push(problem('INSTANCE_NOT_A_MAPPING', `instance '${name}' ${value === null ? 'has no configuration' : `must be a mapping, not ${Array.isArray(value) ? 'a list' : `'${String(value)}'`}`}`, { ...position, hint: 'give it at least one key, for example cpus, or remove it' }));
+      context.problems.push(problem('INSTANCE_NOT_A_MAPPING', `instance '${name}' ${value === null ? 'has no configuration' : `must be a mapping, not ${typeName(value)}`}`, { ...position, hint: 'give it at least one key, for example cpus, or remove it' }));
       continue;
     }
     const defaults = tuned[name];
@@ -260,7 +262,7 @@ function instanceOf(context: FileContext, name: string, merged: ValueMap, path: 
   if (given === null && !defaultsToBranch) deployGroup = undefined;
   else if (given !== undefined) {
     if (typeof given !== 'string' || given === '') {
-      const shown = given === null ? 'null' : given === '' ? 'empty' : Array.isArray(given) || isMap(given) ? 'a list or mapping' : `${String(given)}, which YAML does not read as text`;
+      const shown = given === null ? 'null' : given === '' ? 'empty' : Array.isArray(given) || isMap(given) ? typeName(given) : `${pythonText(given)}, which YAML does not read as text`;
       problems.push(problem('DEPLOY_GROUP_INVALID', `deploy_group of '${name}' is ${shown}`, { ...position(['deploy_group']), hint: given === null || given === '' ? `name a group, or remove the line for the default '${branch}'` : 'put it in quotes' }));
       return undefined;
     }

@@ -89,7 +89,7 @@ function mergeInto(target: Record<string, Value>, source: ValueMap, path: readon
     const before = target[key];
     if (!(key in target)) {
       target[key] = adopt(value, inner, document, origins);
-    } else if (isMap(before) && isMap(value)) mergeInto(before as Record<string, Value>, value, inner, document, origins, problems);
+    } else if (isMap(before) && isMap(value)) mergeInto(before, value, inner, document, origins, problems);
     else {
       const first = origins.get(JSON.stringify(inner)) ?? nearestOrigin(inner, origins);
       const where = first?.position(inner);

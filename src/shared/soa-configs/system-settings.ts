@@ -122,7 +122,7 @@ export function systemSettingsOf(system: SystemConfig): SystemSettings {
   }
   for (const port of ['sensuPort', 'synapsePort']) settings[port] = portNumber(settings[port]);
   const sidecar = settings.hacheckSidecarVolumes;
-  if (Array.isArray(sidecar)) settings.hacheckSidecarVolumes = reorderVolumes((sidecar as readonly Value[]).flatMap((entry) => dockerVolume(entry) ?? [])) as readonly Value[];
+  if (Array.isArray(sidecar)) settings.hacheckSidecarVolumes = reorderVolumes((sidecar as readonly Value[]).flatMap((entry) => dockerVolume(entry) ?? []));
   return settings as SystemSettings;
 }
 

@@ -3,6 +3,7 @@
  * out of scope: their settings are those of an ordinary action.
  */
 import { appName, limitWithHash, nodeLabel, paastaPrefixed, secretName, serviceAccountName, ssmSecretName, YELP_PREFIXES } from '../contract/names.ts';
+import { pythonText } from '../contract/python-text.ts';
 import { isMap, type Value, type ValueMap } from '../contract/values.ts';
 import { CAPS_DROP } from './instance-settings.ts';
 import { ZONE_LABELS, locationRequirements, selectorRequirements } from './node-requirements.ts';
@@ -52,7 +53,7 @@ export function tronActionOf(settings: InstanceSettings, system: SystemConfig, s
     ...Object.entries(settings.sharedSecretEnv).map(([variable, key]) => [variable, { secret_name: secretName(settings.namespace, SHARED, key), key }]),
   ]) as SecretEnvironment;
   const app = appName(settings.service, settings.instance);
-  const ssmSecretEnv = Object.fromEntries(settings.ssmSecrets.map((entry) => [entry.secret_name, { secret_name: ssmSecretName(settings.namespace, app, String(entry.secret_name)), key: entry.secret_name }])) as SecretEnvironment;
+  const ssmSecretEnv = Object.fromEntries(settings.ssmSecrets.map((entry) => [entry.secret_name, { secret_name: ssmSecretName(settings.namespace, app, pythonText(entry.secret_name ?? '')), key: entry.secret_name }])) as SecretEnvironment;
   const facts = {
     job: settings.instance.slice(0, dot),
     action: settings.instance.slice(dot + 1),

@@ -100,7 +100,7 @@ export interface SoaConfigs {
   /** Services listed in authenticating.yaml. */
   readonly authenticating: readonly string[];
   /** Names of the secrets that have a file: of a service (`<service>/secrets/*.json`), or shared by all (`_shared/secrets/*.json`). */
-  secrets(service: string | '_shared'): readonly string[];
+  secrets(service: string): readonly string[];
   /** What is wrong with the tree itself (authenticating.yaml, .metadata.json, unreadable root). */
   readonly problems: readonly Problem[];
 }

@@ -1,5 +1,6 @@
 /** smartstack.yaml against the rest of the world. Rules: `validate_smartstack` of paasta_tools/cli/cmds/validate.py. */
 import { suggestName } from '../contract/near.ts';
+import { pythonText } from '../contract/python-text.ts';
 import { isMap, numberOf, type Value, type ValueMap } from '../contract/values.ts';
 import { placed, type PlacedProblem } from './schema-check.ts';
 import { isTruthy, keysOf } from './yaml-values.ts';
@@ -85,13 +86,13 @@ function checkLocations(namespace: string, settings: ValueMap, world: MeshWorld,
   const types = world.locationTypes;
   if (types === undefined) return;
   for (const type of [discover, ...(advertise as readonly Value[])]) {
-    if (typeof type !== 'string' || !types.includes(type)) say([namespace, type === discover ? 'discover' : 'advertise'], 'UNKNOWN_LOCATION_TYPE', `'${String(type)}' is no location type`, suggestName(String(type), types));
+    if (typeof type !== 'string' || !types.includes(type)) say([namespace, type === discover ? 'discover' : 'advertise'], 'UNKNOWN_LOCATION_TYPE', `'${pythonText(type)}' is no location type`, suggestName(pythonText(type), types));
   }
   const extra = settings.extra_advertise;
   if (extra === undefined) return;
   if (!isMap(extra)) return say([namespace, 'extra_advertise'], 'WRONG_TYPE', 'extra_advertise must be a mapping');
   const known = (place: Value): boolean => {
-    const [type, name, more] = String(place).split(':');
+    const [type, name, more] = pythonText(place).split(':');
     return more === undefined && type !== undefined && name !== undefined && types.includes(type) && world.locations?.[type]?.includes(name) !== false;
   };
   for (const source of keysOf(extra)) {
@@ -99,8 +100,8 @@ function checkLocations(namespace: string, settings: ValueMap, world: MeshWorld,
     const targets = extra[source];
     for (const target of Array.isArray(targets) ? (targets as readonly Value[]) : []) {
       const path = [namespace, 'extra_advertise', source];
-      if (!known(target)) say(path, 'UNKNOWN_LOCATION', `'${String(target)}' is no known location`, 'write type:name');
-      else if (types.indexOf(String(target).split(':')[0] as string) > types.indexOf(discover)) say(path, 'LOCATION_TOO_NARROW', `'${String(target)}' is narrower than discover '${discover}': more hosts would see the service than meant`, `use a location of type ${discover} or wider`);
+      if (!known(target)) say(path, 'UNKNOWN_LOCATION', `'${pythonText(target)}' is no known location`, 'write type:name');
+      else if (types.indexOf(pythonText(target).split(':')[0] as string) > types.indexOf(discover)) say(path, 'LOCATION_TOO_NARROW', `'${pythonText(target)}' is narrower than discover '${discover}': more hosts would see the service than meant`, `use a location of type ${discover} or wider`);
     }
   }
   return undefined;

@@ -1,5 +1,6 @@
 /** Jobs of tron-<cluster>.yaml beyond their schema. Rules: `validate_tron`, `TronJobConfig.validate`; Tron's own checker is not run. */
 import { suggestName } from '../contract/near.ts';
+import { pythonText } from '../contract/python-text.ts';
 import { isMap, type Value } from '../contract/values.ts';
 import { cronFault } from './cron.ts';
 import { placed, type PlacedProblem } from './schema-check.ts';
@@ -23,7 +24,7 @@ export function checkTronJobs(document: YamlDocument, monitoring: Value | undefi
     const team = isMap(settings.monitoring) && own ? settings.monitoring.team : isMap(monitoring) ? monitoring.team : undefined;
     const at = own ? [job, 'monitoring', 'team'] : [job];
     if (team === undefined || team === null) faults.push(placed(document, at, 'TEAM_MISSING', `job '${job}': nobody is told when it fails`, 'add team to monitoring.yaml or to monitoring of the job'));
-    else if (teams !== undefined && (typeof team !== 'string' || !teams.includes(team))) faults.push(placed(document, at, 'UNKNOWN_TEAM', `job '${job}': there is no team '${String(team)}'`, suggestName(String(team), teams)));
+    else if (teams !== undefined && (typeof team !== 'string' || !teams.includes(team))) faults.push(placed(document, at, 'UNKNOWN_TEAM', `job '${job}': there is no team '${pythonText(team)}'`, suggestName(pythonText(team), teams)));
     faults.push(...checkSchedule(document, job, settings.schedule, settings.time_zone));
   }
   return faults;
@@ -39,7 +40,7 @@ function checkSchedule(document: YamlDocument, job: string, schedule: Value | un
   const faults: PlacedProblem[] = [];
   const fault = cronFault(expression);
   if (fault !== undefined) faults.push(placed(document, [job, 'schedule'], 'CRON_INVALID', `job '${job}': ${fault}`, 'for example: cron 0 3 * * 1-5'));
-  if (zone !== undefined && zone !== null && !isTimeZone(zone)) faults.push(placed(document, [job, 'time_zone'], 'UNKNOWN_TIME_ZONE', `job '${job}': there is no time zone '${String(zone)}'`, 'for example America/Los_Angeles or UTC'));
+  if (zone !== undefined && zone !== null && !isTimeZone(zone)) faults.push(placed(document, [job, 'time_zone'], 'UNKNOWN_TIME_ZONE', `job '${job}': there is no time zone '${pythonText(zone)}'`, 'for example America/Los_Angeles or UTC'));
   return faults;
 }
 

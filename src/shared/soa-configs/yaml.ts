@@ -5,40 +5,16 @@
  */
 import { COLLECTION_STYLE, EVENT_ID, SCALAR_STYLE, type ScalarEvent } from 'js-yaml';
 import { problem, type Problem } from '../contract/errors.ts';
-import { Float, isMap, type Value, type ValueMap } from '../contract/values.ts';
-import type { Position } from './types.ts';
-import { BadScalar, SetValue, Timestamp, constructScalar, emptyMap, implicitTag, isTruthy, rememberKeys } from './yaml-values.ts';
+import { Float, isMap, type Value } from '../contract/values.ts';
+import { BadScalar, SetValue, Timestamp, constructScalar, emptyMap, implicitTag, rememberKeys } from './yaml-values.ts';
 import { explainSyntax } from './yaml-messages.ts';
+import { documentOf, type MappingNode, type Node, type ScalarNode, type SequenceNode, type YamlDocument } from './yaml-document.ts';
 import { ScanError, scanYaml, type Scan } from './yaml-scan.ts';
-import { checkCharacters, lineTable, place, type LineTable } from './yaml-text.ts';
+import { checkCharacters, lineTable, place } from './yaml-text.ts';
 
 const CORE = 'tag:yaml.org,2002:';
 /** Bounds of a file; far above what configuration needs. */
 export const LIMITS = { characters: 1_048_576, depth: 100, aliases: 20_000, mergedKeys: 100_000, expandedNodes: 1_000_000 } as const;
-
-/** How far below a key its comments are looked for. */
-const COMMENT_WINDOW = 2_000;
-
-interface ScalarNode {
-  readonly kind: 'scalar';
-  tag: string;
-  readonly text: string;
-  readonly start: number;
-}
-interface SequenceNode {
-  readonly kind: 'sequence';
-  readonly tag: string;
-  readonly items: Node[];
-  readonly start: number;
-}
-interface MappingNode {
-  readonly kind: 'mapping';
-  readonly tag: string;
-  pairs: [Node, Node][];
-  readonly start: number;
-  flat: 'no' | 'now' | 'yes';
-}
-type Node = ScalarNode | SequenceNode | MappingNode;
 
 /** What is wrong, at an offset of the text. */
 class At extends Error {
@@ -53,23 +29,7 @@ class At extends Error {
   }
 }
 
-/** A file that was read: its value and where everything in it stands. */
-export interface YamlDocument {
-  readonly file: string;
-  readonly text: string;
-  /** The document's value; `null` for an empty file. */
-  readonly value: Value;
-  /** The value as PaaSTA reads a file: an empty or false document is an empty mapping. */
-  readonly read: Value;
-  /** Place of the first alias that contains itself; the value then has a cycle and must not be walked. */
-  readonly recursive: Position | undefined;
-  /** Where the value at a path stands; the key when `which` is `key`. The nearest existing ancestor when the path does not exist. */
-  position(path?: readonly (string | number)[], which?: 'key' | 'value'): Position;
-  /** True when the path exists in the file (merge keys resolved). */
-  has(path: readonly (string | number)[]): boolean;
-  /** Comments that belong to the key of a path (anchors and merge keys followed): on its line and on the lines of comments below. With their `#`. */
-  comments(path: readonly (string | number)[]): readonly string[];
-}
+export type { YamlDocument } from './yaml-document.ts';
 
 export type YamlResult = { readonly document: YamlDocument; readonly problem?: undefined } | { readonly document?: undefined; readonly problem: Problem };
 
@@ -92,52 +52,6 @@ export function readYaml(text: string, file: string): YamlResult {
     }
     throw error;
   }
-}
-
-function documentOf(file: string, text: string, lines: LineTable, root: Node | undefined, value: Value, recursiveAt: number | undefined): YamlDocument {
-  const find = (path: readonly (string | number)[]): { readonly key: number; readonly value: number; readonly found: boolean } => {
-    let node = root;
-    let key = root?.start ?? 0;
-    for (const part of path) {
-      let next: Node | undefined;
-      let nextKey: number | undefined;
-      if (node?.kind === 'mapping') {
-        for (const [k, v] of node.pairs) {
-          if (k.kind === 'scalar' && k.text === String(part)) {
-            next = v;
-            nextKey = k.start;
-          }
-        }
-      } else if (node?.kind === 'sequence' && typeof part === 'number') {
-        next = node.items[part];
-        nextKey = next?.start;
-      }
-      if (next === undefined) return { key, value: node?.start ?? key, found: false };
-      node = next;
-      key = nextKey as number;
-    }
-    return { key, value: node?.start ?? key, found: true };
-  };
-  return {
-    file,
-    text,
-    value,
-    read: isTruthy(value) ? value : emptyMap(),
-    recursive: recursiveAt === undefined ? undefined : { file, ...place(lines, recursiveAt) },
-    position(path = [], which = 'key') {
-      const found = find(path);
-      return { file, ...place(lines, which === 'key' || !found.found ? found.key : found.value) };
-    },
-    has: (path) => find(path).found,
-    comments(path) {
-      const found = find(path);
-      if (!found.found) return [];
-      const [first = '', ...rest] = text.slice(found.key, found.key + COMMENT_WINDOW).split(/\r\n|\r|\n/);
-      const own = /(?:^|\s)(#.*)$/.exec(first)?.[1];
-      const below = rest.findIndex((line) => !/^\s*(?:#.*)?$/.test(line));
-      return [...(own === undefined ? [] : [own]), ...rest.slice(0, below < 0 ? undefined : below).map((line) => line.trim()).filter((line) => line !== '')];
-    },
-  };
 }
 
 class Reader {
@@ -420,5 +334,5 @@ function identityOf(key: Value): string {
   if (key instanceof Float) return `n${key.value}`;
   if (key instanceof Timestamp) return `t${key.text}`;
   if (key instanceof Uint8Array) return `b${[...key].join(',')}`;
-  return isMap(key as ValueMap) ? 'map' : 'other';
+  return isMap(key) ? 'map' : 'other';
 }

@@ -67,7 +67,7 @@ it.each<[string, RegExp]>([
   ['"{a"', /has a '\{' that is never closed/],
   ['null', /2:3 DEPLOY_GROUP_INVALID deploy_group of 'main' is null/],
   ['5', /deploy_group of 'main' is 5, which YAML does not read as text/],
-  ['[a]', /is a list or mapping/],
+  ['[a]', /is a list$/],
   ['""', /is empty/],
 ])('refuses deploy_group %s on its line, and goes on', (text, message) => {
   const config = load({ 'web/kubernetes-dev.yaml': `main:\n  deploy_group: ${text}\nother:\n  cpus: 1\n` });
@@ -82,7 +82,7 @@ it('says what is wrong with an instance, and loads the others', () => {
   expect(told(config)).toEqual([
     "web/kubernetes-dev.yaml:1:1 INSTANCE_NOT_A_MAPPING instance 'nothing' has no configuration",
     "web/kubernetes-dev.yaml:2:1 INSTANCE_NOT_A_MAPPING instance 'list' must be a mapping, not a list",
-    "web/kubernetes-dev.yaml:3:1 INSTANCE_NOT_A_MAPPING instance 'text' must be a mapping, not 'x'",
+    "web/kubernetes-dev.yaml:3:1 INSTANCE_NOT_A_MAPPING instance 'text' must be a mapping, not the text 'x'",
     "web/kubernetes-dev.yaml:4:1 INSTANCE_NAME the name '5' is read as a number, not as text",
   ]);
 });

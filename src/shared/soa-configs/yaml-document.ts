@@ -1,0 +1,94 @@
+/** A YAML file that was read: its value, and where everything in it stands. */
+import type { Value } from '../contract/values.ts';
+import type { Position } from './types.ts';
+import { emptyMap, isTruthy } from './yaml-values.ts';
+import { place, type LineTable } from './yaml-text.ts';
+
+/** How far below a key its comments are looked for. */
+const COMMENT_WINDOW = 2_000;
+
+export interface ScalarNode {
+  readonly kind: 'scalar';
+  tag: string;
+  readonly text: string;
+  readonly start: number;
+}
+export interface SequenceNode {
+  readonly kind: 'sequence';
+  readonly tag: string;
+  readonly items: Node[];
+  readonly start: number;
+}
+export interface MappingNode {
+  readonly kind: 'mapping';
+  readonly tag: string;
+  pairs: [Node, Node][];
+  readonly start: number;
+  flat: 'no' | 'now' | 'yes';
+}
+export type Node = ScalarNode | SequenceNode | MappingNode;
+
+/** A file that was read: its value and where everything in it stands. */
+export interface YamlDocument {
+  readonly file: string;
+  readonly text: string;
+  /** The document's value; `null` for an empty file. */
+  readonly value: Value;
+  /** The value as PaaSTA reads a file: an empty or false document is an empty mapping. */
+  readonly read: Value;
+  /** Place of the first alias that contains itself; the value then has a cycle and must not be walked. */
+  readonly recursive: Position | undefined;
+  /** Where the value at a path stands; the key when `which` is `key`. The nearest existing ancestor when the path does not exist. */
+  position(path?: readonly (string | number)[], which?: 'key' | 'value'): Position;
+  /** True when the path exists in the file (merge keys resolved). */
+  has(path: readonly (string | number)[]): boolean;
+  /** Comments that belong to the key of a path (anchors and merge keys followed): on its line and on the lines of comments below. With their `#`. */
+  comments(path: readonly (string | number)[]): readonly string[];
+}
+
+/** Ties a value to the nodes that it was made of. `recursiveAt`: offset of an alias that contains itself. */
+export function documentOf(file: string, text: string, lines: LineTable, root: Node | undefined, value: Value, recursiveAt: number | undefined): YamlDocument {
+  const find = (path: readonly (string | number)[]): { readonly key: number; readonly value: number; readonly found: boolean } => {
+    let node = root;
+    let key = root?.start ?? 0;
+    for (const part of path) {
+      let next: Node | undefined;
+      let nextKey: number | undefined;
+      if (node?.kind === 'mapping') {
+        for (const [k, v] of node.pairs) {
+          if (k.kind === 'scalar' && k.text === String(part)) {
+            next = v;
+            nextKey = k.start;
+          }
+        }
+      } else if (node?.kind === 'sequence' && typeof part === 'number') {
+        next = node.items[part];
+        nextKey = next?.start;
+      }
+      if (next === undefined) return { key, value: node?.start ?? key, found: false };
+      node = next;
+      key = nextKey as number;
+    }
+    return { key, value: node?.start ?? key, found: true };
+  };
+  return {
+    file,
+    text,
+    value,
+    read: isTruthy(value) ? value : emptyMap(),
+    recursive: recursiveAt === undefined ? undefined : { file, ...place(lines, recursiveAt) },
+    position(path = [], which = 'key') {
+      const found = find(path);
+      return { file, ...place(lines, which === 'key' || !found.found ? found.key : found.value) };
+    },
+    has: (path) => find(path).found,
+    comments(path) {
+      const found = find(path);
+      if (!found.found) return [];
+      const [first = '', ...rest] = text.slice(found.key, found.key + COMMENT_WINDOW).split(/\r\n|\r|\n/);
+      const own = /(?:^|\s)(#.*)$/.exec(first)?.[1];
+      const below = rest.findIndex((line) => !/^\s*(?:#.*)?$/.test(line));
+      return [...(own === undefined ? [] : [own]), ...rest.slice(0, below < 0 ? undefined : below).map((line) => line.trim()).filter((line) => line !== '')];
+    },
+  };
+}
