@@ -5,3 +5,5 @@ export { hasCommit, headCommit, isShallow, relationIn, remoteUrl } from './check
 export type { CommitRelation } from './checkout.ts';
 export { connectGit } from './remote.ts';
 export type { GitOptions, GitRemote, Ref } from './remote.ts';
+export { gitDirectory, newestPackedMark, packedRefs } from './packed-refs.ts';
+export type { NewestMark } from './packed-refs.ts';

@@ -9,12 +9,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { CancelledError, UserError } from '../contract/errors.ts';
 import type { Log, Mask } from '../contract/ports.ts';
+import { markRefPrefix } from '../contract/tags.ts';
 import type { Run, RunResult } from '../process/index.ts';
 import { parseGitUrl } from './address.ts';
 import type { GitAddress } from './address.ts';
 import { coveredBy, expandIn, hasCommit, isShallow, relationIn } from './checkout.ts';
 import type { CommitRelation } from './checkout.ts';
 import { explainGit, isPassing } from './explain.ts';
+import { gitDirectory, newestMarkOf, newestPackedMark, packedRefs } from './packed-refs.ts';
+import type { NewestMark } from './packed-refs.ts';
 
 /** Full ref name and the commit that it finally points at. */
 export interface Ref {
@@ -45,6 +48,10 @@ export interface GitRemote {
   readonly address: GitAddress;
   /** Refs whose full name begins with the prefix; only refs below `refs/tags/` (or `refs/heads/`) travel when the prefix is there. */
   listRefs(prefix: string): Promise<readonly Ref[]>;
+  /** As `listRefs` for several prefixes, with one question to the server. */
+  listRefsOf(prefixes: readonly string[]): Promise<readonly Ref[]>;
+  /** The newest mark of a deploy group. In a repository on this machine without reading all the tags. */
+  newestMark(deployGroup: string): Promise<NewestMark | undefined>;
   /** Creates a light tag (name without `refs/tags/`) on a commit that the server has. Never forced. */
   createTag(name: string, sha: string): Promise<'created' | 'exists'>;
   /** Full id of a commit of which some ref, or the checkout, knows the beginning (a branch or tag name is none); `undefined` when none or several do. */
@@ -122,15 +129,33 @@ export function connectGit(options: GitOptions): GitRemote {
     }
   };
 
-  const list = async (prefix: string, what: string): Promise<Ref[]> => {
+  /** Refs of a repository on this machine, without a server: from its packed file, else from git. `undefined`: ask it as a server. */
+  const listLocal = async (prefixes: readonly string[]): Promise<readonly Ref[] | undefined> => {
+    const gitDir = localDirectory === undefined || !prefixes.every((prefix) => /^refs\/(?:tags|heads)\//.test(prefix)) ? undefined : gitDirectory(localDirectory);
+    if (gitDir === undefined) return undefined;
+    const packed = prefixes.map((prefix) => packedRefs(gitDir, prefix));
+    if (packed.every((read) => read !== undefined)) return packed.flatMap((read) => read?.found ?? []);
+    // Patterns that a name could make special are left to us: git looks at whole name spaces then.
+    const patterns = prefixes.flatMap((prefix) => (/[*?[\\]/.test(prefix) ? [prefix.slice(0, prefix.indexOf('/', 5))] : [`${prefix}*`, `${prefix}*/**`]));
+    const result = await git([`--git-dir=${gitDir}`, 'for-each-ref', '--format=%(refname)%09%(objectname)%09%(*objectname)%09%(*objecttype)', ...patterns]);
+    if (result.code !== 0) return undefined;
+    const lines = result.stdout.split('\n').map((line) => line.split('\t')).filter(([name = '']) => prefixes.some((prefix) => name !== '' && name.startsWith(prefix)));
+    // A tag of a tag: this git dereferences only once.
+    return lines.some(([, , , type]) => type === 'tag') ? undefined : lines.map(([name = '', sha = '', peeled = '']) => ({ name, sha: peeled === '' ? sha : peeled }));
+  };
+
+  const list = async (prefix: string, what: string): Promise<readonly Ref[]> => listAll([prefix], what);
+  const listAll = async (prefixes: readonly string[], what: string): Promise<readonly Ref[]> => {
+    const local = await listLocal(prefixes);
+    if (local !== undefined) return local;
     // git sends ref-prefix only for whole name spaces; what is left of the prefix is ours to apply.
-    const scope = prefix.startsWith('refs/tags/') ? ['--tags'] : prefix.startsWith('refs/heads/') ? ['--heads'] : [];
-    const result = await patient(['ls-remote', '--quiet', ...scope, '--', address.url]);
+    const scopes = prefixes.map((prefix) => (prefix.startsWith('refs/tags/') ? '--tags' : prefix.startsWith('refs/heads/') ? '--heads' : ''));
+    const result = await patient(['ls-remote', '--quiet', ...(scopes.includes('') ? [] : new Set(scopes)), '--', address.url]);
     if (result.code !== 0) throw fail(what, result);
     const refs = new Map<string, string>();
     for (const line of result.stdout.split('\n')) {
       const [sha = '', name = ''] = line.split('\t');
-      if (!name.startsWith(prefix)) continue;
+      if (!prefixes.some((prefix) => name.startsWith(prefix))) continue;
       // An annotated tag is followed by what it points at, under its name with ^{}.
       refs.set(name.replace(/\^\{\}$/, ''), sha);
     }
@@ -165,6 +190,12 @@ export function connectGit(options: GitOptions): GitRemote {
   return {
     address,
     listRefs: (prefix) => list(prefix, `list the refs ${prefix}*`),
+    listRefsOf: (prefixes) => listAll(prefixes, `list the refs ${prefixes.map((prefix) => `${prefix}*`).join(' and ')}`),
+    newestMark: async (deployGroup) => {
+      const gitDir = localDirectory === undefined ? undefined : gitDirectory(localDirectory);
+      const packed = gitDir === undefined ? undefined : newestPackedMark(gitDir, deployGroup);
+      return packed === undefined ? newestMarkOf(await list(markRefPrefix(deployGroup), `find the newest mark of ${deployGroup}`), deployGroup) : packed.found;
+    },
     createTag: async (name, sha) => {
       if (localDirectory !== undefined && await hasCommit(run, localDirectory, sha)) return push(localDirectory, name, sha);
       if (checkout !== undefined && await hasCommit(run, checkout, sha)) {
