@@ -1,6 +1,6 @@
 /** Does a live object still hold every value that we want? Lists are compared as the API server merges them: by key where it has one. */
 import type { KubeObject } from '../objects/types.ts';
-import { sameQuantity } from './quantity.ts';
+import { sameQuantity } from '../contract/quantity.ts';
 
 type Json = unknown;
 type JsonMap = Readonly<Record<string, Json>>;

@@ -4,6 +4,7 @@
  */
 import { problem, type Problem } from '../contract/errors.ts';
 import { LABEL_LIMIT, OBJECT_NAME_LIMIT } from '../contract/names.ts';
+import { quantity } from '../contract/quantity.ts';
 import { quoted } from '../contract/validity.ts';
 import type { KubeObject } from '../objects/types.ts';
 import type { Refuse } from './placement.ts';
@@ -15,15 +16,6 @@ const LABEL_VALUE = /^(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?)?$/;
 const DNS_LABEL = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
 const DNS_SUBDOMAIN = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/;
 const SECRET_KEY = /^[A-Za-z0-9._-]+$/;
-const QUANTITY = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+|[KMGTPE]i|[numkMGTPE])?$/;
-const SUFFIXES: Readonly<Record<string, number>> = { n: 1e-9, u: 1e-6, m: 1e-3, k: 1e3, M: 1e6, G: 1e9, T: 1e12, P: 1e15, E: 1e18, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40, Pi: 2 ** 50, Ei: 2 ** 60 };
-
-/** Amount of a legal quantity. */
-function amountOf(quantity: unknown): number {
-  const [, number = '', suffix = ''] = /^(.*?)([KMGTPE]i|[numkMGTPE])?$/.exec(String(quantity)) ?? [];
-  return Number(number) * (SUFFIXES[suffix] ?? 1);
-}
-
 /** The StatefulSet controller labels pods with `<name>-<10 characters>`. */
 const STATEFUL_SET_LIMIT = LABEL_LIMIT - 11;
 /** Which key of the instance a label comes from. */
@@ -95,13 +87,13 @@ class Inspection {
     if (main) this.probe(container['livenessProbe'] ?? container['readinessProbe']);
     for (const [kind, amounts] of Object.entries(isFields(container['resources']) ? container['resources'] : {})) {
       for (const [resource, amount] of Object.entries(isFields(amounts) ? amounts : {})) {
-        if (!QUANTITY.test(String(amount))) this.say([], 'BAD_QUANTITY', `${kind} of ${resource}: ${quoted(String(amount))} is not a quantity`, 'such as 0.5, 512Mi, 10Gi');
+        if (quantity(amount) === undefined) this.say([], 'BAD_QUANTITY', `${kind} of ${resource}: ${quoted(String(amount))} is not a quantity`, 'such as 0.5, 512Mi, 10Gi');
       }
     }
     const [requests, limits] = [at(container, 'resources', 'requests'), at(container, 'resources', 'limits')];
     for (const [resource, amount] of Object.entries(isFields(requests) ? requests : {})) {
       const limit = at(limits, resource);
-      if (limit !== undefined && amountOf(amount) > amountOf(limit)) this.say(main ? [] : ['sidecar_resource_requirements'], 'REQUEST_ABOVE_LIMIT', `container ${text(container['name'])} asks for more ${resource} (${String(amount)}) than it may have (${text(limit)})`, 'raise the limit or lower the request');
+      if ((quantity(amount) ?? 0) > (quantity(limit) ?? Infinity)) this.say(main ? [] : ['sidecar_resource_requirements'], 'REQUEST_ABOVE_LIMIT', `container ${text(container['name'])} asks for more ${resource} (${String(amount)}) than it may have (${text(limit)})`, 'raise the limit or lower the request');
     }
     for (const entry of each(container['env'])) {
       const name = text(entry['name']);

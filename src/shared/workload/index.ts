@@ -5,7 +5,7 @@ export { containerResources, DROPPED_CAPABILITIES, securityContext, sidecarResou
 export { deploymentStrategy } from './strategy.ts';
 export { imageOf, liveDigest, pinned } from './image.ts';
 export { composeInstance, composeJob, isNotRendered, renderInstance, renderJob, type JobOptions } from './render.ts';
-export { ANNOTATIONS, HASH_VERSION, isOurs, OWNERSHIP_LABEL, OWNERSHIP_VALUE } from './marks.ts';
+export { ANNOTATIONS, HASH_VERSION, OWNERSHIP_LABEL, OWNERSHIP_VALUE } from './marks.ts';
 export { livenessProbe, readinessProbe } from './probes.ts';
 export { maxUnavailable } from './disruption-budget.ts';
 export { mergeServices, registrationServiceName } from './registration-services.ts';

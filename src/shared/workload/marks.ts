@@ -15,7 +15,3 @@ export const ANNOTATIONS = {
   /** Commit of soa-configs. */
   soaConfigsCommit: 'paasta-actions/soa-configs-commit',
 } as const;
-
-export function isOurs(object: { readonly metadata: { readonly labels?: Readonly<Record<string, string>> } }): boolean {
-  return object.metadata.labels?.[OWNERSHIP_LABEL] === OWNERSHIP_VALUE;
-}
