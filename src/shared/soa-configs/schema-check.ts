@@ -6,8 +6,10 @@ import { Float, isMap, type Value } from '../contract/values.ts';
 import adhoc from './schemas/adhoc.json' with { type: 'json' };
 import autotunedKubernetes from './schemas/autotuned-kubernetes.json' with { type: 'json' };
 import common from './schemas/common.json' with { type: 'json' };
+import deploy from './schemas/deploy.json' with { type: 'json' };
 import eks from './schemas/eks.json' with { type: 'json' };
 import kubernetes from './schemas/kubernetes.json' with { type: 'json' };
+import monitoring from './schemas/monitoring.json' with { type: 'json' };
 import rollback from './schemas/rollback.json' with { type: 'json' };
 import service from './schemas/service.json' with { type: 'json' };
 import smartstack from './schemas/smartstack.json' with { type: 'json' };
@@ -25,11 +27,15 @@ export interface PlacedProblem extends Problem {
 
 const SCHEMAS = { service, adhoc, kubernetes, rollback, tron, eks, smartstack, 'autotuned_defaults/kubernetes': autotunedKubernetes } as const satisfies Readonly<Record<string, AnySchema>>;
 export type SchemaKind = keyof typeof SCHEMAS;
+/** Kinds that PaaSTA checks, in its order: their faults fail a run. */
 export const SCHEMA_KINDS = Object.keys(SCHEMAS) as readonly SchemaKind[];
+/** Kinds that PaaSTA has no check for. */
+const OWN_SCHEMAS = { deploy, monitoring } as const satisfies Readonly<Record<string, AnySchema>>;
+export type OwnSchemaKind = keyof typeof OWN_SCHEMAS;
 
 /** Which members of a converted value were written as floats: `1.0` is no whole number for PaaSTA's schemas. */
 let floats = new WeakMap<object, Set<string | number>>();
-const compiled = new Map<SchemaKind, ValidateFunction>();
+const compiled = new Map<SchemaKind | OwnSchemaKind, ValidateFunction>();
 let ajv: Ajv | undefined;
 
 /** JSON Schema's `integer` accepts 1.0; draft 4 as PaaSTA runs it does not. */
@@ -41,7 +47,7 @@ function strictIntegers(schema: unknown): unknown {
   return type === 'integer' || (Array.isArray(type) && type.includes('integer')) ? { ...copy, whole: true } : copy;
 }
 
-function validatorOf(kind: SchemaKind): ValidateFunction {
+function validatorOf(kind: SchemaKind | OwnSchemaKind): ValidateFunction {
   let found = compiled.get(kind);
   if (found !== undefined) return found;
   if (ajv === undefined) {
@@ -57,7 +63,7 @@ function validatorOf(kind: SchemaKind): ValidateFunction {
     });
     ajv.addSchema(strictIntegers(common) as AnySchema);
   }
-  found = ajv.compile(strictIntegers(SCHEMAS[kind]) as AnySchema);
+  found = ajv.compile(strictIntegers({ ...SCHEMAS, ...OWN_SCHEMAS }[kind]) as AnySchema);
   compiled.set(kind, found);
   return found;
 }
@@ -89,7 +95,7 @@ function note(container: object, marked: readonly (string | number)[]): void {
 }
 
 /** All faults of a document against the schema of its kind. */
-export function checkSchema(kind: SchemaKind, document: YamlDocument): readonly PlacedProblem[] {
+export function checkSchema(kind: SchemaKind | OwnSchemaKind, document: YamlDocument): readonly PlacedProblem[] {
   floats = new WeakMap();
   const validate = validatorOf(kind);
   const value = plain(document.value);
@@ -132,7 +138,7 @@ function fault(document: YamlDocument, error: ErrorObject): PlacedProblem {
   const path = pathOf(error);
   const name = path.length === 0 ? 'the file' : path.join('.');
   const params = error.params as Readonly<Record<string, unknown>>;
-  const value = typeName(error.data as Value | undefined);
+  const value = typeof error.data === 'symbol' ? 'a date or binary value' : typeName(error.data as Value | undefined);
   switch (error.keyword) {
     case 'type': {
       const wanted = (Array.isArray(params['type']) ? params['type'] : [params['type']]).map((type) => TYPES[String(type)] ?? String(type)).join(' or ');
@@ -191,5 +197,5 @@ function choiceFault(document: YamlDocument, path: Path, name: string, error: Er
     return placed(document, at(has('healthcheck_cmd') ? 'healthcheck_cmd' : 'healthcheck_mode'), 'HEALTHCHECK_INVALID', message);
   }
   if (text.includes('drain_method')) return placed(document, at('drain_method_params'), 'DRAIN_INVALID', `${name}: drain_method http needs drain_method_params with drain, stop_draining, is_draining and is_safe_to_kill; other methods do not take all four`);
-  return placed(document, path, 'SCHEMA_CHOICE', `${name} has none of the allowed forms (${typeName(error.data as Value)})`);
+  return placed(document, path, 'SCHEMA_CHOICE', `${name} has none of the allowed forms (${typeof error.data === 'symbol' ? 'a date or binary value' : typeName(error.data as Value)})`);
 }

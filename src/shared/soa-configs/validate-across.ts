@@ -1,0 +1,195 @@
+/**
+ * Checks between files and between services that PaaSTA's `validate` does not make. What cannot work is an error, what is most likely a
+ * mistake a warning. A check that fails never ends the others.
+ */
+import { UserError, problem, warning, type Problem } from '../contract/errors.ts';
+import { suggestName } from '../contract/near.ts';
+import { BUILD_STEPS } from '../contract/pipeline-words.ts';
+import type { TreeReader } from '../contract/ports.ts';
+import { isMap, numberOf, type Value } from '../contract/values.ts';
+import { checkSchema } from './schema-check.ts';
+import { gitUrlOf } from './soa-configs.ts';
+import { readText } from './system-config.ts';
+import type { ServiceConfig, SoaConfigs, SystemConfig } from './types.ts';
+import { checkDeploymentsFile, checkSecretFiles } from './validate-deployments.ts';
+import { isLongRunning } from './validate-instances.ts';
+import { checkLimits } from './validate-limits.ts';
+import { checkCollisions, checkFileNames, checkLabels } from './validate-names.ts';
+import { checkRequires } from './validate-requires.ts';
+import { keysOf } from './yaml-values.ts';
+import { readYaml, type YamlDocument } from './yaml.ts';
+
+interface Claim {
+  readonly service: string;
+  readonly namespace: string;
+  readonly document: YamlDocument;
+}
+
+/** Opens the checks over a tree; what several services need (ports, repositories) is read once, when it is first asked for. */
+export function acrossChecks(tree: TreeReader, system: SystemConfig, soa: SoaConfigs): (service: string) => readonly Problem[] {
+  const documents = new Map<string, YamlDocument | undefined>();
+  const read = (path: string): YamlDocument | undefined => {
+    if (!documents.has(path)) {
+      // Whether the file can be read is said by the checks of its own service.
+      const text = readText(tree, path, []);
+      const document = text === undefined ? undefined : readYaml(text, path).document;
+      documents.set(path, document?.recursive === undefined ? document : undefined);
+    }
+    return documents.get(path);
+  };
+  const namespacesOf = (service: string): readonly string[] | undefined => {
+    const value = soa.has(service) ? read(`${service}/smartstack.yaml`)?.read : undefined;
+    return isMap(value) ? keysOf(value) : undefined;
+  };
+  let ports: Map<number, Claim[]> | undefined;
+  const claims = (): ReadonlyMap<number, readonly Claim[]> => (ports ??= portClaims(soa.services(), (service) => read(`${service}/smartstack.yaml`)));
+  let repositories: Map<string, string[]> | undefined;
+  const sharing = (): ReadonlyMap<string, readonly string[]> => (repositories ??= byRepository(tree, soa));
+
+  return (service) => {
+    const config = soa.load(service);
+    const checks: readonly (() => readonly Problem[])[] = [
+      () => checkFileNames(tree, system, service),
+      () => checkCollisions(config, soa.services()),
+      () => config.instances.flatMap((instance) => [...(isLongRunning(instance) ? checkLabels(instance) : []), ...checkLimits(instance)]),
+      () => checkGroups(config),
+      () => checkRegistrations(config, soa, namespacesOf),
+      () => checkNamespaces(config, read(`${service}/smartstack.yaml`)),
+      () => (namespacesOf(service) === undefined ? [] : checkPorts(service, claims())),
+      () => checkSharedGroups(config, sharing(), soa),
+      () => checkOwnSchemas(service, read),
+      () => tree.list(service).flatMap(({ name }) => {
+        const document = /^tron-.*\.yaml$/.test(name) ? read(`${service}/${name}`) : undefined;
+        return document === undefined ? [] : checkRequires(document);
+      }),
+      () => checkDeploymentsFile(tree, service),
+      () => checkSecretFiles(tree, service, soa.secrets(service)),
+    ];
+    return checks.flatMap((check) => {
+      try {
+        return check();
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        return error.problems;
+      }
+    });
+  };
+}
+
+/** Steps of deploy.yaml that deploy nothing. The other direction is PaaSTA's own check. */
+function checkGroups(config: ServiceConfig): readonly Problem[] {
+  if (config.incomplete || config.clusters.length === 0) return [];
+  const used = new Set(config.instances.flatMap((instance) => instance.deployGroup ?? []));
+  const faults: Problem[] = [];
+  for (const step of config.pipeline.stages.flatMap((stage) => stage.steps)) {
+    if (step.kind !== 'deploy' || used.has(step.name)) continue;
+    faults.push(warning('DEPLOY_GROUP_WITHOUT_INSTANCE', `no instance has the deploy group '${step.name}': the step deploys nothing`, { ...step.position, hint: suggestName(step.name, [...used, ...BUILD_STEPS]) }));
+  }
+  return faults;
+}
+
+/** Registrations whose namespace is in no smartstack.yaml: no traffic would come. */
+function checkRegistrations(config: ServiceConfig, soa: SoaConfigs, namespacesOf: (service: string) => readonly string[] | undefined): readonly Problem[] {
+  const faults: Problem[] = [];
+  for (const instance of config.instances.filter(isLongRunning)) {
+    const list = instance.config.registrations;
+    for (const [index, registration] of (Array.isArray(list) ? (list as readonly Value[]) : []).entries()) {
+      if (typeof registration !== 'string') continue;
+      const [owner = '', namespace = '', ...more] = registration.split('.');
+      if (more.length > 0 || namespace === '') continue;
+      const say = (message: string, hint: string): void => void faults.push(warning('UNKNOWN_REGISTRATION', `${instance.service}.${instance.instance} in ${instance.cluster}: registration '${registration}': ${message}`, { ...instance.position(['registrations', index]), hint }));
+      const known = namespacesOf(owner);
+      if (!soa.has(owner)) say(`there is no service '${owner}'`, suggestName(owner, soa.services()));
+      else if (known === undefined) say(`${owner} has no smartstack.yaml, so no traffic comes`, `add ${owner}/smartstack.yaml with '${namespace}:', or remove the registration`);
+      else if (!known.includes(namespace)) say(`'${namespace}' is no namespace in ${owner}/smartstack.yaml`, suggestName(namespace, known));
+    }
+  }
+  return faults;
+}
+
+/** Namespaces of smartstack.yaml that no instance of the service serves. */
+function checkNamespaces(config: ServiceConfig, document: YamlDocument | undefined): readonly Problem[] {
+  const instances = config.instances.filter(isLongRunning);
+  if (document === undefined || !isMap(document.read) || config.incomplete || instances.length === 0) return [];
+  const served = new Set(instances.flatMap(({ service, instance, config: { registrations } }) => (Array.isArray(registrations) && registrations.length > 0 ? (registrations as readonly Value[]).map(String) : [`${service}.${instance}`])));
+  return keysOf(document.read)
+    .filter((namespace) => !served.has(`${config.service}.${namespace}`))
+    .map((namespace) => warning('NAMESPACE_WITHOUT_INSTANCE', `no instance of ${config.service} registers in '${config.service}.${namespace}'`, { ...document.position([namespace]), hint: `add it to the registrations of an instance; registered now: ${[...served].sort().slice(0, 10).join(', ')}` }));
+}
+
+function portClaims(services: readonly string[], smartstackOf: (service: string) => YamlDocument | undefined): Map<number, Claim[]> {
+  const claims = new Map<number, Claim[]>();
+  for (const service of services) {
+    const document = smartstackOf(service);
+    if (document === undefined || !isMap(document.read)) continue;
+    for (const namespace of keysOf(document.read)) {
+      const settings = document.read[namespace];
+      const port = isMap(settings) ? numberOf(settings.proxy_port ?? null) : undefined;
+      if (port === undefined) continue;
+      claims.set(port, [...(claims.get(port) ?? []), { service, namespace, document }]);
+    }
+  }
+  return claims;
+}
+
+/** A port of the proxy belongs to one namespace of the whole tree. */
+function checkPorts(service: string, claims: ReadonlyMap<number, readonly Claim[]>): readonly Problem[] {
+  const faults: Problem[] = [];
+  for (const [port, owners] of claims) {
+    for (const own of owners) {
+      if (own.service !== service || owners.length < 2) continue;
+      const others = owners.filter((other) => other !== own);
+      const where = others.map((other) => `${other.service}.${other.namespace} (${other.document.file}:${String(other.document.position([other.namespace, 'proxy_port']).line ?? 1)})`);
+      faults.push(problem('PORT_TAKEN', `proxy_port ${port} of ${service}.${own.namespace} is also that of ${where.join(', ')}`, { ...own.document.position([own.namespace, 'proxy_port']), hint: `choose a free one, such as ${String(freePort(claims))}` }));
+    }
+  }
+  return faults;
+}
+
+function freePort(claims: ReadonlyMap<number, readonly Claim[]>): number {
+  let port = 20_000;
+  while (claims.has(port)) port++;
+  return port;
+}
+
+/** Repository, without what does not matter in its address. */
+function repositoryKey(url: string): string {
+  return url.trim().replace(/\/+$/, '').replace(/\.git$/, '').toLowerCase();
+}
+
+/** Services by the repository that they are built from; without `git_url` PaaSTA's default counts. */
+function byRepository(tree: TreeReader, soa: SoaConfigs): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  for (const service of soa.services()) {
+    const text = readText(tree, `${service}/service.yaml`, []);
+    // Most files do not name it, and parsing a thousand of them takes time.
+    const url = text?.includes('git_url') === true ? gitUrlOf(soa.load(service)) : `git@github.yelpcorp.com:services/${service}`;
+    if (url === null) continue;
+    const key = repositoryKey(url);
+    found.set(key, [...(found.get(key) ?? []), service]);
+  }
+  return found;
+}
+
+/** Marks are tags without the name of a service: services of one repository that share a group deploy together. */
+function checkSharedGroups(config: ServiceConfig, sharing: ReadonlyMap<string, readonly string[]>, soa: SoaConfigs): readonly Problem[] {
+  const url = gitUrlOf(config);
+  const others = url === null ? [] : (sharing.get(repositoryKey(url)) ?? []).filter((other) => other !== config.service);
+  if (others.length === 0) return [];
+  const groupsOf = (service: ServiceConfig): ReadonlySet<string> => new Set([...service.instances.flatMap((instance) => instance.deployGroup ?? []), ...service.pipeline.deployGroups]);
+  return [...groupsOf(config)].flatMap((group) => {
+    const shared = others.filter((other) => groupsOf(soa.load(other)).has(group));
+    if (shared.length === 0) return [];
+    const step = config.pipeline.stages.flatMap((stage) => stage.steps).find(({ name }) => name === group);
+    const at = step?.position ?? config.instances.find(({ deployGroup }) => deployGroup === group)?.position(['deploy_group']) ?? { file: `${config.service}/deploy.yaml` };
+    return [warning('SHARED_DEPLOY_GROUP', `deploy group '${group}' is shared with ${shared.join(', ')}, which ${shared.length === 1 ? 'has' : 'have'} the same repository: marking it deploys them together`, { ...at, hint: 'give each service groups of its own, such as <service>.<group>, unless they shall go together' })];
+  });
+}
+
+/** Files that PaaSTA checks against no schema: what is wrong is told, and does not fail the run. */
+function checkOwnSchemas(service: string, read: (path: string) => YamlDocument | undefined): readonly Problem[] {
+  return (['deploy', 'monitoring'] as const).flatMap((kind) => {
+    const document = read(`${service}/${kind}.yaml`);
+    return document === undefined ? [] : checkSchema(kind, document).map(({ path: _path, ...fault }): Problem => ({ ...fault, severity: 'warning' }));
+  });
+}
