@@ -47,7 +47,10 @@ export function wire(runtime: Runtime): DeployWire {
     digests: ({ insecureRegistry, registryUsername: username, registryPassword: password }, address) => {
       const credentials = givenCredentials({ registry: address, username, password, mask }, dockerCredentials({ env, run, mask, log }));
       const registry = createRegistry({ credentials, log, mask, clock, signal, insecure: insecureRegistry, userAgent: name, fetch: networkFetch(env) });
-      return { resolveDigest: async (reference) => (await registry.resolveDigest(reference))?.digest };
+      return {
+        resolveDigest: async (reference) => (await registry.resolveDigest(reference))?.digest,
+        members: async (reference) => (await registry.members(reference))?.map((m) => m.digest),
+      };
     },
     connect: async (kubeconfig, context) => {
       const { connectCluster } = await import('../shared/kubernetes/index.ts');

@@ -135,9 +135,7 @@ export class Outcomes {
     }
     if (verdict.state === 'proven') {
       draft.state = draft.action === 'unchanged' || begun === undefined ? 'unchanged' : draft.wanted === 0 ? 'stopped' : 'deployed';
-      if (verdict.unprovenImage !== undefined) {
-        draft.problems = [...draft.problems, { severity: 'warning', code: 'IMAGE_UNPROVEN', message: `${target.title}: ${verdict.unprovenImage}`, hint: 'something between registry and node rewrites images; the digest cannot be compared' }];
-      }
+      if (verdict.unprovenImage !== undefined) this.#fetching.push(this.#questionImage(target.title, draft, verdict.unprovenImage));
       return;
     }
     if (verdict.state === 'superseded') {
@@ -152,6 +150,18 @@ export class Outcomes {
     if (diagnosis === undefined) return;
     this.#ports.log.info(`${target.title}: ${end === 'timeout' ? 'timed out' : 'failed'} (${diagnosis.code})${verdict.state === 'failed' ? '' : `: ${diagnosis.cause}`}`);
     this.#fetching.push(this.#fetchLog(draft, diagnosis));
+  }
+
+  /** The pods report another digest than the pinned one: fine when it is that of a member of the same index. */
+  async #questionImage(title: string, draft: Draft, unproven: string): Promise<void> {
+    const { digests, log } = this.#ports;
+    try {
+      const members = draft.image === undefined ? undefined : await digests?.members?.(draft.image);
+      if (members?.some((digest) => unproven.includes(digest)) === true) return;
+    } catch (error) {
+      log.debug(`members of ${draft.image ?? ''} could not be read: ${String(error)}`);
+    }
+    draft.problems = [...draft.problems, { severity: 'warning', code: 'IMAGE_UNPROVEN', message: `${title}: ${unproven}`, hint: 'something between registry and node rewrites images; the digest cannot be compared' }];
   }
 
   async #fetchLog(draft: Draft, diagnosis: Diagnosis): Promise<void> {

@@ -46,6 +46,8 @@ export interface VersionSource {
 /** Digest of an image by its tag; `undefined` when the registry has no such image. */
 export interface DigestSource {
   resolveDigest(reference: string): Promise<string | undefined>;
+  /** Digests of the images behind an index: some nodes report the one that they run. */
+  members?(reference: string): Promise<readonly string[] | undefined>;
 }
 
 export interface ConvergePorts {

@@ -14,13 +14,13 @@ import { withLock } from './lock.ts';
 import { cgroupName, checkName, isRoot, makeStateRoot, partState, SOURCES, tidyState } from './places.ts';
 import { freePorts, portOpen } from './ports.ts';
 import { makePki, writeKubeconfig } from './pki.ts';
-import { launch, recordedNames, stop, waitFor } from './processes.ts';
+import { lastLines, launch, recordedNames, stop, waitFor } from './processes.ts';
 import type { Launch } from './processes.ts';
 import { ensure, fileOf } from './programs.ts';
 import { isUp, promisedPorts, readRecord, writeRecord } from './record.ts';
 import type { ClusterRecord, Size } from './record.ts';
 import { run } from './run.ts';
-import { seconds, step, TestbedError } from './say.ts';
+import { seconds, sleep, step, TestbedError } from './say.ts';
 import type { Log } from './say.ts';
 
 export interface ClusterOptions {
@@ -194,9 +194,20 @@ export async function stopApiServer(name: string, how: NodeJS.Signals = 'SIGKILL
 export async function startApiServer(name: string): Promise<void> {
   const dir = clusterDir(name), how = readRecord(dir)?.launches['kube-apiserver'];
   if (how === undefined) throw new TestbedError(`testbed '${name}' has no API server to start`);
-  await launch(dir, 'kube-apiserver', how);
   const api = new Api(credentialsOf(readKubeconfig(layout(dir).kubeconfig)), 'paasta-testbed');
-  try { await waitFor(dir, 'kube-apiserver', 'the API server', 90_000, () => api.ready()); } finally { api.close(); }
+  try {
+    for (let left = 20; ; left--) {
+      await launch(dir, 'kube-apiserver', how);
+      try {
+        await waitFor(dir, 'kube-apiserver', 'the API server', 90_000, () => api.ready());
+        return;
+      } catch (error) {
+        // The threads of the one that was killed may still hold its port, although its leader is gone.
+        if (left === 0 || !(error instanceof TestbedError) || !/address already in use/.test(lastLines(dir, 'kube-apiserver', 3))) throw error;
+        await sleep(250);
+      }
+    }
+  } finally { api.close(); }
 }
 
 /** One context of the user's kubeconfig as JSON, with its credentials; by kubectl, because theirs is YAML. */

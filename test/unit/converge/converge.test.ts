@@ -5,7 +5,7 @@ import { loadSoaConfigs, systemConfigOf, type Value } from '../../../src/shared/
 import { systemClock } from '../../../src/shared/runtime/clock.ts';
 import { memoryTree } from '../../support/memory-tree.ts';
 import { recordingLog, type RecordingLog } from '../../support/recording.ts';
-import { fakeCluster, readyDeployment, type FakeCluster } from './fake-cluster.ts';
+import { fakeCluster, podsOf, readyDeployment, type FakeCluster } from './fake-cluster.ts';
 
 const A = 'a'.repeat(40);
 const B = 'b'.repeat(40);
@@ -137,6 +137,27 @@ describe('converge', () => {
     expect((await w.run(A)).instances[0]?.image).toBe(`registry.invalid/services-web:paasta-${A}@sha256:${'1'.repeat(64)}`);
     await w.run(A);
     expect(asked).toEqual([`registry.invalid/services-web:paasta-${A}`]);
+  });
+
+  it("accepts a node that reports the digest of an index's member, and reports any other as unproven", async () => {
+    const [index, member] = [`sha256:${'1'.repeat(64)}`, `sha256:${'2'.repeat(64)}`];
+    for (const [members, expected] of [[[member], []], [[], ['IMAGE_UNPROVEN']]] as const) {
+      const w = world();
+      w.digests = { resolveDigest: () => Promise.resolve(index), members: () => Promise.resolve(members) };
+      w.cluster.onApply = (object) => {
+        if (object.kind !== 'Deployment') return;
+        // The node runs the member and says so.
+        for (const pod of podsOf(object, 2)) {
+          const status = pod.status as { containerStatuses: { imageID: string }[] };
+          for (const container of status.containerStatuses) container.imageID = `registry.invalid/x@${member}`;
+          w.cluster.tell(pod);
+        }
+        w.cluster.tell(readyDeployment(object));
+      };
+      const result = await w.run(A);
+      expect(result.instances[0]?.state).toBe('deployed');
+      expect(result.instances[0]?.problems.map((p) => p.code)).toEqual(expected);
+    }
   });
 
   it('writes nothing for an image that is not in the registry', async () => {
