@@ -50,9 +50,10 @@ export async function command(setting: CommandSetting): Promise<number | undefin
     stderr.write(`${errors.map(say).join('\n')}\n\n${wordHelp(word)}`);
     return USAGE_EXIT;
   }
-  const owned = createTerminalRuntime(`paasta ${word.name}`, withEnvironment(parsed.inputs, word.options, env), { env: withoutInputs(env), stdout, stderr, verbose: parsed.verbose || env['RUNNER_DEBUG'] === '1' });
+  const owned = createTerminalRuntime(`paasta ${word.name}`, withEnvironment({ ...parsed.inputs, ...word.inputs }, word.options, env), { env: withoutInputs(env), stdout, stderr, verbose: parsed.verbose || env['RUNNER_DEBUG'] === '1' });
   for (const found of parsed.problems) owned.runtime.log.problem(found);
-  await conclude(owned, async (runtime) => {
+  const own = word.plain === true ? { ...owned, runtime: { ...owned.runtime, addSummary: () => Promise.resolve() } } : owned;
+  await conclude(own, async (runtime) => {
     const run = await word.load();
     await run(runtime);
   });

@@ -22,6 +22,8 @@ export interface Option {
   readonly env?: string;
   /** May be given several times; the values are joined with commas. */
   readonly repeatable?: boolean;
+  /** Belongs to the command only: the action has no such input. */
+  readonly commandOnly?: boolean;
 }
 
 export interface ParsedOptions {

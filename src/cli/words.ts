@@ -2,40 +2,12 @@
  * The words of the `paasta` command, with PaaSTA's option names. Each word is the main of an action behind a command line and is
  * loaded when it is used. Rules: paasta_tools/cli/cmds/{itest,push_to_registry,mark_for_deployment}.py.
  */
-import type { Runtime } from '../shared/contract/ports.ts';
-import type { Option } from './options.ts';
+import { commit, DRY_RUN, GITHUB_API_URL, GITHUB_TOKEN, IMAGE_VERSION, INSECURE, REGISTRY, REGISTRY_PASSWORD, REGISTRY_USERNAME, SERVICE, SOA_DIR, SYSTEM_CONFIG_DIR, timeout, type Word } from './word.ts';
+import { CONTROL_WORDS } from './words-control.ts';
+import { PIPELINE_WORDS } from './words-pipeline.ts';
+import { READER_WORDS } from './words-readers.ts';
 
-/** A word of the command. */
-export interface Word {
-  readonly name: string;
-  /** Directory of the stage (and of its action: `action-<stage>`). */
-  readonly stage: string;
-  readonly about: string;
-  readonly options: readonly Option[];
-  /** Loads the stage and returns its main, wired to the real world. */
-  readonly load: () => Promise<(runtime: Runtime) => Promise<void>>;
-}
-
-const SERVICE: Option = { names: ['--service', '-s'], value: 'NAME', input: 'service', help: "name of the service in soa-configs; a leading 'services-' and trailing '/' are taken off. Default: the one whose repository this is" };
-const IMAGE_VERSION: Option = { names: ['--image-version', '-i'], value: 'VERSION', input: 'image-version', help: 'names a rebuild of the same commit, such as 20240102T030405' };
-const SOA_DIR: Option = { names: ['--soa-dir', '-d', '-y'], value: 'DIR', input: 'soa-dir', help: 'soa-configs. Default: $PAASTA_SOA_DIR, else /nail/etc/services' };
-const SYSTEM_CONFIG_DIR: Option = { names: ['--system-config-dir'], value: 'DIR', input: 'system-config-dir', help: 'system configuration. Default: $PAASTA_SYSTEM_CONFIG_DIR, else /etc/paasta' };
-const DRY_RUN: Option = { names: ['--dry-run'], input: 'dry-run', help: 'say what would be done, and do nothing' };
-const REGISTRY: Option = { names: ['--registry'], value: 'HOST[/PATH]', input: 'registry', help: 'registry to use instead of the configured docker_registry' };
-const INSECURE: Option = { names: ['--insecure-registry'], input: 'insecure-registry', help: 'the registry may speak plain HTTP' };
-const REGISTRY_USERNAME: Option = { names: ['--registry-username'], value: 'NAME', input: 'registry-username', help: "user of the registry; the password comes from $PAASTA_REGISTRY_PASSWORD. Default: docker's own credentials" };
-/** Never an option: the arguments of a process can be read by everybody on the machine. */
-const REGISTRY_PASSWORD: Option = { names: [], env: 'PAASTA_REGISTRY_PASSWORD', input: 'registry-password', help: '' };
-const GITHUB_TOKEN: Option = { names: [], env: 'GITHUB_TOKEN', input: 'github-token', help: '' };
-const GITHUB_API_URL: Option = { names: ['--github-api-url'], value: 'URL', input: 'github-api-url', env: 'GITHUB_API_URL', help: 'API of GitHub or of GitHub Enterprise Server. The token comes from $GITHUB_TOKEN' };
-
-function commit(names: readonly string[], help: string): Option {
-  return { names, value: 'SHA', input: 'commit', help };
-}
-
-function timeout(names: readonly string[], help: string): Option {
-  return { names, value: 'TIME', input: 'timeout', help: `${help}. Write 90s, 10m, 1h30m; a bare number is seconds` };
-}
+export type { Word } from './word.ts';
 
 const WAITS_IN_DEPLOY = "marking does not wait here; 'paasta deploy' does, and has its own options";
 
@@ -160,4 +132,7 @@ export const WORDS: readonly Word[] = [
       return (runtime) => main(runtime, wire(runtime));
     },
   },
+  ...CONTROL_WORDS,
+  ...PIPELINE_WORDS,
+  ...READER_WORDS,
 ];

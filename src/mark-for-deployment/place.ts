@@ -3,7 +3,7 @@ import { isCommit } from '../shared/contract/commit.ts';
 import { problem, UserError } from '../shared/contract/errors.ts';
 import type { Runtime } from '../shared/contract/ports.ts';
 import { repositoryAddress, serverUrlOf, type GitHub, type GitHubRepository } from '../shared/github/index.ts';
-import type { MarkRepository } from '../shared/marking/index.ts';
+import { findPlace, type MarkRepository } from '../shared/marking/index.ts';
 import type { MarkInputs } from './inputs.ts';
 
 /** A repository reached by plain git. */
@@ -30,48 +30,18 @@ export interface PlaceWorld {
 
 const PUBLIC_API = 'https://api.github.com';
 
-/**
- * Chooses the repository: the inputs, else `git_url` of service.yaml when it is on the same GitHub server, else the repository of
- * the job, else `git_url` or `origin` as they are. GitHub's API is used where the server is GitHub's and a token is there.
- */
+/** The repository by the rules of `findPlace`, with what marking needs of it. */
 export async function choosePlace(runtime: Runtime, inputs: MarkInputs, configuredUrl: string | null | undefined, origin: () => Promise<string | undefined>, world: PlaceWorld): Promise<Place> {
-  const { env, log } = runtime;
-  const { githubToken: token, gitUrl } = inputs;
+  const { githubToken: token, gitUrl, repository } = inputs;
   const apiUrl = inputs.githubApiUrl ?? PUBLIC_API;
-  const serverHost = new URL(serverUrlOf(apiUrl)).host.toLowerCase();
-  const onServer = (url: string): string | undefined => {
-    const address = repositoryAddress(url);
-    return address?.host === serverHost ? `${address.owner}/${address.name}` : undefined;
-  };
-  const byApi = (fullName: string): Place => {
-    const [owner = '', name = ''] = fullName.split('/');
-    const repository = world.connect({ apiUrl, token }).repository(owner, name);
-    log.debug(`mark: ${fullName} through ${apiUrl}`);
-    return { repository, github: repository, name: fullName, expandCommit: (text) => repository.expandCommit(text), compareUrl: (base, head) => repository.compareUrl(base, head) };
-  };
-  const byGit = (url: string): Place => {
-    const repository = world.git(url);
-    const shown = url.replace(/\/\/[^@/]*@/, '//***@');
-    log.debug(`mark: ${shown} by plain git`);
-    return { repository, github: undefined, name: shown, expandCommit: (text) => repository.expandCommit(text), compareUrl: () => undefined };
-  };
-  const byUrl = (url: string): Place => {
-    const fullName = onServer(url);
-    return fullName !== undefined && token !== '' ? byApi(fullName) : byGit(url);
-  };
-
-  if (inputs.repository !== undefined) return byApi(inputs.repository);
-  if (gitUrl !== undefined) return byUrl(gitUrl);
-  if (configuredUrl === null) throw new UserError(problem('NO_REPOSITORY', 'service.yaml says git_url: null: the service has no repository that could be marked', { input: 'git-url', hint: 'give git-url or repository, or set git_url in service.yaml' }));
-  const own = env['GITHUB_REPOSITORY'];
-  if (own !== undefined && own !== '') {
-    const configured = configuredUrl === undefined ? undefined : onServer(configuredUrl);
-    if (configured !== undefined && configured.toLowerCase() !== own.toLowerCase()) log.info(`marking in ${configured}, which service.yaml names as git_url (this job runs in ${own})`);
-    return byApi(configured ?? own);
-  }
-  const url = configuredUrl ?? (await origin());
-  if (url === undefined) throw new UserError(problem('NO_REPOSITORY', 'it is not known which repository is to be marked: service.yaml has no git_url and the checkout no origin', { input: 'git-url', hint: 'give git-url (or repository)' }));
-  return byUrl(url);
+  const found = await findPlace<GitHubRepository, GitPlace>(
+    { repository, gitUrl, hasToken: token !== '', configuredUrl, jobRepository: runtime.env['GITHUB_REPOSITORY'], origin, log: runtime.log },
+    { serverHost: new URL(serverUrlOf(apiUrl)).host.toLowerCase(), address: repositoryAddress, api: (owner, name) => world.connect({ apiUrl, token }).repository(owner, name), git: (url) => world.git(url) },
+  );
+  const { name } = found;
+  if (found.kind === 'git') return { repository: found.repository, github: undefined, name, expandCommit: (text) => found.repository.expandCommit(text), compareUrl: () => undefined };
+  const github = found.repository;
+  return { repository: github, github, name, expandCommit: (text) => github.expandCommit(text), compareUrl: (base, head) => github.compareUrl(base, head) };
 }
 
 /** Full id of the commit that is to be marked. A short one is expanded by the server: it must know exactly one. */
