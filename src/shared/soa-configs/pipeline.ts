@@ -6,6 +6,7 @@ import { problem, warning, type Problem } from '../contract/errors.ts';
 import { suggestName } from '../contract/near.ts';
 import { BUILD_STEPS, isDeployStep } from '../contract/pipeline-words.ts';
 import { isMap, type Value, type ValueMap } from '../contract/values.ts';
+import { typeName } from './setting-reader.ts';
 import type { Position } from './types.ts';
 import { emptyMap, isTruthy, keysOf } from './yaml-values.ts';
 
@@ -66,7 +67,7 @@ export function readPipeline(deploy: Value, position: (path: readonly (string | 
       if (!(STEP_KEYS as readonly string[]).includes(key)) problems.push(warning('UNKNOWN_STEP_KEY', `unknown key '${key}' in a step of the pipeline`, { ...position([...path, key]), hint: suggestName(key, STEP_KEYS) }));
     }
     if (typeof name !== 'string' || name === '') {
-      wrong(path, name === undefined ? 'a step of the pipeline has no name' : `the name of a step must be text, not ${JSON.stringify(name)}`, "write '- step: <deploy group>'");
+      wrong(path, name === undefined ? 'a step of the pipeline has no name' : `the name of a step must be text, not ${typeName(name)}`, "write '- step: <deploy group>'");
       return undefined;
     }
     return { name, kind: stepKind(name), settings: value, position: position(path) };
@@ -79,7 +80,7 @@ export function readPipeline(deploy: Value, position: (path: readonly (string | 
   if (elements !== undefined && !Array.isArray(elements)) wrong(['pipeline'], 'pipeline must be a list of steps', "write each step as '- step: <deploy group>'");
   (Array.isArray(elements) ? (elements as readonly Value[]) : []).forEach((element, index) => {
     const path = ['pipeline', index];
-    if (!isMap(element)) return wrong(path, `${JSON.stringify(element)} is not a step`, "write '- step: <deploy group>'");
+    if (!isMap(element)) return wrong(path, `${typeName(element)} is not a step`, "write '- step: <deploy group>'");
     const gate = element.trigger_next_step_manually === true;
     if (!isTruthy(element.parallel)) {
       const one = step(element, path);
@@ -90,7 +91,7 @@ export function readPipeline(deploy: Value, position: (path: readonly (string | 
     const steps: PipelineStep[] = [];
     (element.parallel as readonly Value[]).forEach((inner, innerIndex) => {
       const innerPath = [...path, 'parallel', innerIndex];
-      if (!isMap(inner)) return wrong(innerPath, `${JSON.stringify(inner)} is not a step`, "write '- step: <deploy group>'");
+      if (!isMap(inner)) return wrong(innerPath, `${typeName(inner)} is not a step`, "write '- step: <deploy group>'");
       if (isTruthy(inner.parallel)) return wrong([...innerPath, 'parallel'], 'a parallel block inside a parallel block', 'list all steps in one block');
       const one = step(inner, innerPath);
       if (one !== undefined) steps.push(one);

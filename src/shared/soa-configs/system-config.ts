@@ -6,6 +6,7 @@ import { UserError, problem, type Problem } from '../contract/errors.ts';
 import type { TreeReader } from '../contract/ports.ts';
 import { isMap, type Value, type ValueMap } from '../contract/values.ts';
 import { readJson, type JsonDocument } from './json.ts';
+import { typeName } from './setting-reader.ts';
 import type { SystemConfig } from './types.ts';
 import { emptyMap } from './yaml-values.ts';
 
@@ -40,7 +41,7 @@ export function systemConfigOf(values: ValueMap, problems: readonly Problem[] = 
     const value = values[key];
     if (value === undefined || value === null) return undefined;
     if (typeof value === 'string' && value !== '') return value;
-    all.push(problem('SYSTEM_CONFIG_TYPE', `${key} of the system configuration must be a non-empty text, not ${JSON.stringify(value)}`));
+    all.push(problem('SYSTEM_CONFIG_TYPE', `${key} of the system configuration must be a non-empty text, not ${typeName(value)}`));
     return undefined;
   };
   const clusters = values.clusters;

@@ -82,7 +82,7 @@ function checkLocations(namespace: string, settings: ValueMap, world: MeshWorld,
     say([namespace], 'WRONG_TYPE', `namespace '${namespace}': advertise must be a list, discover one location type`);
     return;
   }
-  if (!(advertise as readonly Value[]).includes(discover)) say([namespace, settings.discover === undefined ? 'advertise' : 'discover'], 'DISCOVER_NOT_ADVERTISED', `discover '${discover}' is not among advertise [${advertise.map(String).join(', ')}]`, 'advertise at least what is discovered');
+  if (!(advertise as readonly Value[]).includes(discover)) say([namespace, settings.discover === undefined ? 'advertise' : 'discover'], 'DISCOVER_NOT_ADVERTISED', `discover '${discover}' is not among advertise [${(advertise as readonly Value[]).map(pythonText).join(', ')}]`, 'advertise at least what is discovered');
   const types = world.locationTypes;
   if (types === undefined) return;
   for (const type of [discover, ...(advertise as readonly Value[])]) {

@@ -38,7 +38,7 @@ pipeline:
 it.each<[string, RegExp]>([
   ['pipeline: 5\n', /1 pipeline must be a list of steps/],
   ['- step: a\n', /1 deploy.yaml must be a mapping/],
-  ['pipeline:\n- a\n', /2 "a" is not a step/],
+  ['pipeline:\n- a\n', /2 the text 'a' is not a step/],
   ['pipeline:\n- {timeout: 5}\n', /2 a step of the pipeline has no name/],
   ['pipeline:\n- step: 5\n', /2 the name of a step must be text, not 5/],
   ['pipeline:\n- parallel: x\n', /2 parallel must be a list of steps/],
