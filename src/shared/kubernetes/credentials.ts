@@ -57,7 +57,9 @@ function load(source: KubeconfigSource): KubeConfig {
       if (source.kind === 'file') config.makePathsAbsolute(dirname(source.path));
     }
   } catch (error) {
-    const missing = (error as { code?: unknown }).code === 'ENOENT';
+    const { code, path } = error as { code?: unknown; path?: unknown };
+    // A kubeconfig that is there may name a token file or certificate that is not.
+    const missing = code === 'ENOENT' && source.kind === 'file' && path === source.path;
     throw new UserError(
       problem('KUBECONFIG_INVALID', missing ? `${describe(source)} does not exist` : `${describe(source)} cannot be read: ${messageOf(error).split('\n')[0] ?? ''}`, {
         input: 'kubeconfig',
@@ -98,7 +100,8 @@ export async function readCredentials(source: KubeconfigSource, wanted: string |
     await config.applyToHTTPSOptions(options);
   } catch (error) {
     throw new UserError(
-      problem('CLUSTER_CREDENTIALS', `the credentials of context '${context}' cannot be had: ${messageOf(error)}`, {
+      // What does not parse is the answer of a login plugin: it may hold a token.
+      problem('CLUSTER_CREDENTIALS', `the credentials of context '${context}' cannot be had: ${error instanceof SyntaxError ? 'the login plugin did not answer with an ExecCredential in JSON' : messageOf(error).trim()}`, {
         input: 'kubeconfig',
         hint: 'a login plugin (exec) of the kubeconfig must be installed and able to log in without questions; certificate files must exist',
       }),

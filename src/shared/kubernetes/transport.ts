@@ -2,7 +2,8 @@
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { Agent, EnvHttpProxyAgent, ProxyAgent, request, type Dispatcher } from 'undici';
-import { CancelledError, UserError } from '../contract/errors.ts';
+import { formatDuration } from '../contract/durations.ts';
+import { CancelledError, problem, UserError } from '../contract/errors.ts';
 import type { Clock, Log, Mask } from '../contract/ports.ts';
 import { proxySettings } from '../network/index.ts';
 import { readCredentials, type Credentials, type KubeconfigSource } from './credentials.ts';
@@ -46,6 +47,8 @@ export interface Answer {
   readonly warnings: readonly string[];
 }
 
+/** Milliseconds that a login plugin may take. */
+const LOGIN_LIMIT = 60_000;
 const RETRIED = new Set([429, 500, 502, 503, 504]);
 
 /** What the server asks us to wait, in milliseconds; `undefined` when it does not say. */
@@ -81,7 +84,7 @@ export class Transport {
   async renew(seen = this.#generation): Promise<void> {
     if (seen !== this.#generation) return;
     this.#renewing ??= (async () => {
-      const fresh = await readCredentials(this.#options.source, this.#options.context);
+      const fresh = await this.#login();
       for (const secret of fresh.secrets) this.#options.mask(secret);
       const old = this.#credentials;
       const same = old !== undefined && JSON.stringify(old.tls) === JSON.stringify(fresh.tls);
@@ -97,6 +100,21 @@ export class Transport {
       this.#renewing = undefined;
     });
     await this.#renewing;
+  }
+
+  /** A login plugin that asks questions would wait for ever. */
+  async #login(): Promise<Credentials> {
+    const { source, context, clock, signal } = this.#options;
+    const end = new AbortController();
+    const limit = clock.sleep(LOGIN_LIMIT, end.signal).then(() => {
+      throw new UserError(problem('CLUSTER_CREDENTIALS', `the login plugin of the kubeconfig did not answer within ${formatDuration(LOGIN_LIMIT)}`, { input: 'kubeconfig', hint: 'it may wait for a person or for the network: it must be able to log in without questions' }));
+    });
+    limit.catch(() => undefined);
+    try {
+      return await unlessAborted(Promise.race([readCredentials(source, context), limit]), signal);
+    } finally {
+      end.abort();
+    }
   }
 
   #pool(credentials: Credentials): Dispatcher {
