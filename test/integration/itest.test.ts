@@ -1,7 +1,7 @@
 /** itest from its sources, with real make, git and docker. Faults through the bundle are in test/bundle. */
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describeWith, root } from '../support/requirements.ts';
@@ -23,7 +23,8 @@ describeWith([root()], 'itest', () => {
   const itest = (inputs: Record<string, string> = {}, options: BundleOptions = {}): Promise<BundleRun> => runBundle('itest', {
     entry: join(ROOT, 'src/itest/index.ts'), cwd: repository,
     inputs: { 'soa-dir': join(scratch, 'soa'), 'system-config-dir': join(scratch, 'system'), ...inputs }, ...options,
-    env: { ...docker.env, PATH: path, GITHUB_REPOSITORY: 'acme/services-hello', ...options.env },
+    // The scratch home of a run has no build cache: Go's standard library would be compiled every time.
+    env: { ...docker.env, GOCACHE: join(homedir(), '.cache/go-build'), PATH: path, GITHUB_REPOSITORY: 'acme/services-hello', ...options.env },
   });
 
   beforeAll(async () => {
@@ -120,7 +121,7 @@ describeWith([root()], 'itest', () => {
     ['a directory of the name of the target', 'itest:\n\t@docker build -t $(DOCKER_TAG) .\n', 'itest', /TARGET_UP_TO_DATE[\s\S]*IMAGE_NOT_TAGGED[\s\S]*\.PHONY: itest/],
     ['a Makefile that cannot be parsed', 'itest:\n    echo spaces\n', undefined, /::error title=paasta-itest%3A MAKEFILE_BROKEN,file=Makefile,line=2::|::error title=paasta-itest%3A MAKEFILE_BROKEN.*Makefile/],
     ['a target that needs a file that nobody makes', 'itest: nowhere\n\ttrue\n', undefined, /MAKEFILE_BROKEN.*nowhere/],
-    ['a recipe that fails, with its line', 'itest:\n\t@echo building $(DOCKER_TAG)\n\t@exit 3\n', undefined, /::error title=paasta-itest%3A MAKE_FAILED,file=Makefile,line=3::make itest ended with exit code 2 in the target 'itest'/],
+    ['a recipe that fails, with its line', 'itest:\n\t@echo building $(DOCKER_TAG)\n\t@exit 3\n', undefined, /::error title=paasta-itest%3A MAKE_FAILED,file=Makefile,line=3::Makefile:3: make itest ended with exit code 2 in the target 'itest'/],
   ])('explains %s', async (_what, makefile, directory, said) => {
     const place = mkdtempSync(join(scratch, 'make-'));
     cpSync(join(repository, '.git'), join(place, '.git'), { recursive: true });
