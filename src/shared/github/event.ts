@@ -21,8 +21,8 @@ export interface EventContext {
   readonly isFork: boolean;
   /** Dependabot's runs see no secrets either. */
   readonly isDependabot: boolean;
-  /** Number and head commit of the pull request that the event is about. */
-  readonly pullRequest: { readonly number: number; readonly headSha: string } | undefined;
+  /** Number, head commit and tip of the base branch of the pull request that the event is about. */
+  readonly pullRequest: { readonly number: number; readonly headSha: string; readonly baseSha?: string } | undefined;
   /** No person started this run by hand: it came from a push, a schedule, another workflow… */
   readonly isAutomated: boolean;
 }
@@ -44,7 +44,7 @@ interface PullPayload {
   readonly number?: number;
   readonly user?: { readonly login?: string };
   readonly head?: { readonly sha?: string; readonly repo?: { readonly full_name?: string } | null };
-  readonly base?: { readonly repo?: { readonly full_name?: string } };
+  readonly base?: { readonly sha?: string; readonly repo?: { readonly full_name?: string } };
 }
 
 /** Events that a person starts by hand. */
@@ -71,7 +71,7 @@ export function readEventContext(env: Environment, source: ContextSource = conte
     apiUrl: source.apiUrl,
     isFork: pull !== undefined && pull.head?.repo?.full_name !== (pull.base?.repo?.full_name ?? `${owner}/${repo}`),
     isDependabot: source.actor === 'dependabot[bot]' || pull?.user?.login === 'dependabot[bot]',
-    pullRequest: pull?.number === undefined ? undefined : { number: pull.number, headSha: pull.head?.sha ?? '' },
+    pullRequest: pull?.number === undefined ? undefined : { number: pull.number, headSha: pull.head?.sha ?? '', ...(pull.base?.sha === undefined ? {} : { baseSha: pull.base.sha }) },
     isAutomated: !byHand.has(source.eventName),
   };
 }

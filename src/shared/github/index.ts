@@ -8,3 +8,5 @@ export type { ContextSource, EventContext } from './event.ts';
 export type {
   CheckAnnotation, Comment, CommitRelation, Comparison, Deployment, DeploymentState, GitHub, GitHubRepository, NewCheckRun, NewDeployment, NewDeploymentStatus, Ref,
 } from './types.ts';
+export { connectRefBatches } from './ref-batches.ts';
+export type { RefBatches, RefsAnswer, RepositoryName } from './ref-batches.ts';

@@ -74,7 +74,41 @@ class Exchange {
       const answer = await this.world.administer(this.request.method ?? 'GET', this.url.pathname.slice('/_double/'.length), (body ?? {}) as JsonObject);
       return this.send(answer.status, answer.body);
     }
+    if (this.request.method === 'POST' && /^\/(?:api\/)?graphql$/.test(this.url.pathname)) return this.serveGraphQl((body ?? {}) as JsonObject);
     return this.serveApi(body);
+  }
+
+  /** `/graphql` as at api.github.com, `/api/graphql` as on an Enterprise server. Faults by the operation `graphql`. */
+  private async serveGraphQl(body: JsonObject): Promise<void> {
+    const presented = tokenOf(this.request.headers.authorization);
+    const line = { at: now(), method: 'POST', path: this.url.pathname, operation: 'graphql', token: presented, userAgent: this.request.headers['user-agent'] ?? '', body };
+    const { faults } = this.world;
+    const finish = (status: number, answer: Json, headers: Readonly<Record<string, string>> = {}): void => {
+      this.world.requests.push({ ...line, status, bytes: JSON.stringify(answer).length });
+      this.send(status, answer, headers);
+    };
+    if (line.userAgent === '') return finish(403, { message: 'Request forbidden by administrative rules. Please make sure your request has a User-Agent header.' });
+    const slow = faults.strike(['slow'], 'graphql', presented);
+    if (slow !== undefined) await sleep(slow.milliseconds, undefined, { ref: false });
+    const limit = faults.strike(['primary-rate-limit', 'secondary-rate-limit'], 'graphql', presented);
+    if (limit?.kind === 'primary-rate-limit') {
+      // Unlike the REST API: status 200, and the refusal in the body.
+      return finish(200, { errors: [{ type: 'RATE_LIMITED', message: 'API rate limit exceeded for installation.' }] }, { 'x-ratelimit-limit': '5000', 'x-ratelimit-remaining': '0', 'x-ratelimit-resource': 'graphql', 'x-ratelimit-reset': String(Math.floor(Date.now() / 1000) + limit.resetInSeconds) });
+    }
+    if (limit !== undefined) return finish(limit.status ?? 403, { message: 'You have exceeded a secondary rate limit. Please wait a few minutes before you try again.', documentation_url: 'https://docs.github.com/graphql' }, { 'retry-after': String(limit.retryAfter) });
+    const broken = faults.strike(['status', 'drop'], 'graphql', presented);
+    if (broken?.kind === 'drop') {
+      this.world.requests.push({ ...line, status: 0, bytes: 0 });
+      this.response.destroy();
+      return;
+    }
+    if (broken !== undefined) return finish(broken.status, { message: 'Server Error' });
+    const token = presented === undefined ? undefined : this.world.tokens.get(presented);
+    if (token === undefined) return finish(401, { message: presented === undefined ? 'This endpoint requires you to be authenticated.' : 'Bad credentials', documentation_url: 'https://docs.github.com/graphql', status: '401' });
+    const { answerGraphQl } = await import('./graphql.ts');
+    const { status, body: answer, violations } = await answerGraphQl(this.world.repositories, token, body);
+    this.world.violations.push(...violations);
+    return finish(status, answer, { 'x-ratelimit-limit': '5000', 'x-ratelimit-remaining': '4999', 'x-ratelimit-used': '1', 'x-ratelimit-resource': 'graphql', 'x-ratelimit-reset': String(Math.floor(Date.now() / 1000) + 3600) });
   }
 
   private async serveApi(body: Json | undefined): Promise<void> {
