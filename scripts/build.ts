@@ -13,7 +13,7 @@ import { build, transform, type Metafile, type Plugin } from 'esbuild';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Bundles, by directory of `dist/` and of `src/`. */
-export const BUNDLES = ['itest', 'push-to-registry', 'mark-for-deployment', 'deploy', 'control', 'pipeline', 'cli'] as const;
+export const BUNDLES = ['itest', 'push-to-registry', 'mark-for-deployment', 'deploy', 'control', 'pipeline', 'validate', 'cli'] as const;
 /** Bytes of code that `dist/` may hold. */
 const CODE_LIMIT = 10 * 1024 * 1024;
 /** Fixed, so that nothing in the output depends on where it was built. */

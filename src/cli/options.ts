@@ -24,6 +24,8 @@ export interface Option {
   readonly repeatable?: boolean;
   /** Belongs to the command only: the action has no such input. */
   readonly commandOnly?: boolean;
+  /** A word without an option in front of it, such as a path; its name is only that of the help. */
+  readonly positional?: boolean;
 }
 
 export interface ParsedOptions {
@@ -87,6 +89,11 @@ export function parseOptions(words: readonly string[], options: readonly Option[
     }
     const equals = word.startsWith('--') ? word.indexOf('=') : -1;
     const name = equals === -1 ? word : word.slice(0, equals);
+    const positional = word.startsWith('-') ? undefined : options.find((one) => one.positional === true);
+    if (positional !== undefined) {
+      take(positional, positional.names[0] as string, word);
+      continue;
+    }
     const option = byName.get(name);
     if (option === undefined) {
       problems.push(word.startsWith('-') ? unknown(name, [...byName.keys()]) : problem('UNEXPECTED_ARGUMENT', `unexpected argument ${quoted(word)}`, { hint: 'every value belongs to an option, such as --service NAME' }));

@@ -6,6 +6,7 @@ import { commit, DRY_RUN, GITHUB_API_URL, GITHUB_TOKEN, IMAGE_VERSION, INSECURE,
 import { CONTROL_WORDS } from './words-control.ts';
 import { PIPELINE_WORDS } from './words-pipeline.ts';
 import { READER_WORDS } from './words-readers.ts';
+import { VALIDATE_WORDS } from './words-validate.ts';
 
 export type { Word } from './word.ts';
 
@@ -133,6 +134,7 @@ export const WORDS: readonly Word[] = [
     },
   },
   ...CONTROL_WORDS,
+  ...VALIDATE_WORDS,
   ...PIPELINE_WORDS,
   ...READER_WORDS,
 ];

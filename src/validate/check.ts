@@ -1,0 +1,76 @@
+/** Validates services of a tree: everything that is wrong in all of their files, from one run. */
+import { UserError, problem, type Problem } from '../shared/contract/errors.ts';
+import { suggestName } from '../shared/contract/near.ts';
+import type { TreeReader } from '../shared/contract/ports.ts';
+import { loadSoaConfigs, systemConfigOf, type SoaConfigs, type SystemConfig } from '../shared/soa-configs/index.ts';
+import { acrossChecks } from '../shared/soa-configs/validate-across.ts';
+import { validateService } from '../shared/soa-configs/validate.ts';
+import { countOf, type ServiceReport } from './outputs.ts';
+
+export interface Checked {
+  readonly services: readonly ServiceReport[];
+  /** Files are relative to the tree. */
+  readonly problems: readonly Problem[];
+}
+
+const CLUSTER_FILE = /^(?:kubernetes|eks|adhoc|tron)-(.+)\.yaml$/;
+
+/** The clusters that files name, for trees that come without a system configuration. */
+export function systemOfFiles(tree: TreeReader): SystemConfig {
+  const clusters = new Set<string>();
+  for (const { name, kind } of tree.list('')) {
+    if (kind !== 'directory' || name.startsWith('.')) continue;
+    for (const entry of entriesOf(tree, name)) {
+      const cluster = CLUSTER_FILE.exec(entry)?.[1];
+      if (cluster !== undefined) clusters.add(cluster);
+    }
+  }
+  return systemConfigOf({ clusters: [...clusters].sort() });
+}
+
+function entriesOf(tree: TreeReader, path: string): readonly string[] {
+  try {
+    return tree.list(path).map(({ name }) => name);
+  } catch (error) {
+    if (error instanceof UserError) return [];
+    throw error;
+  }
+}
+
+/** `services`: `undefined` for all of the tree. `derived`: the system configuration is made of file names, so what only a real one knows is not checked. */
+export function checkServices(tree: TreeReader, system: SystemConfig, services: readonly string[] | undefined, derived: boolean): Checked {
+  const soa = loadSoaConfigs(tree, system);
+  const across = acrossChecks(tree, system, soa);
+  const problems: Problem[] = [];
+  const reports: ServiceReport[] = [];
+  for (const service of services ?? soa.services()) {
+    const { failed, found } = checkService(tree, system, soa, across, service, derived);
+    problems.push(...found);
+    reports.push({ service, failed, errors: countOf(found, 'error'), warnings: countOf(found, 'warning') });
+  }
+  return { services: reports, problems: inOrder([...soa.problems, ...problems]) };
+}
+
+function checkService(tree: TreeReader, system: SystemConfig, soa: SoaConfigs, across: (service: string) => readonly Problem[], service: string, derived: boolean): { readonly failed: readonly string[]; readonly found: readonly Problem[] } {
+  if (!soa.has(service)) return { failed: [], found: [problem('UNKNOWN_SERVICE', `'${service}' is not a directory of soa-configs`, { input: 'service', hint: suggestName(service, soa.services()) })] };
+  const verdict = validateService(tree, system, soa, service);
+  const own = derived ? verdict.problems.filter(({ code }) => code !== 'UNKNOWN_ECOSYSTEM') : verdict.problems;
+  const others = verdict.precondition ? across(service) : [];
+  const failed = Object.entries(verdict.checks).filter(([name, ok]) => !ok && !(derived && name === 'secrets' && !own.some(({ code }) => code === 'SECRET_MISSING'))).map(([name]) => name);
+  return { failed, found: merged(own, others) };
+}
+
+/** Of several warnings about one place, or a warning where an error is told, one is enough. */
+function merged(own: readonly Problem[], others: readonly Problem[]): readonly Problem[] {
+  const place = (found: Problem): string => `${found.file ?? ''}:${String(found.line ?? 0)}:${String(found.column ?? 0)}`;
+  const told = new Set(own.map(place));
+  const same = new Set(own.map((found) => `${place(found)} ${found.message}`));
+  return inOrder([...own, ...others.filter((found) => !same.has(`${place(found)} ${found.message}`) && !((found.code === 'UNKNOWN_KEY' || found.code.startsWith('SCHEMA_')) && found.severity !== 'error' && told.has(place(found))))]);
+}
+
+/** By file, line and column; each once. */
+function inOrder(problems: readonly Problem[]): readonly Problem[] {
+  const unique = new Map(problems.map((found) => [JSON.stringify([found.file, found.line, found.column, found.code, found.message]), found]));
+  const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+  return [...unique.values()].sort((a, b) => compare(a.file ?? '', b.file ?? '') || (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
+}
