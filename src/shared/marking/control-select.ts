@@ -59,7 +59,7 @@ function inWords(clusters: readonly string[]): string {
 
 function unknownInstance({ service, declared, instances }: ServiceConfig, name: string, clusters: readonly string[], known: readonly InstanceConfig[]): Problem {
   const here = declared.find((one) => one.instance === name && (clusters.length === 0 || clusters.includes(one.cluster)));
-  if (here !== undefined && !isLongRunning(here)) return problem('NOT_CONTROLLABLE', `${here.cluster}.${name} is a ${here.type} instance: it has no replicas that run all the time`, { ...here.position, input: 'instance', hint: 'only instances of kubernetes-*.yaml and eks-*.yaml are started and stopped' });
+  if (here !== undefined && !isLongRunning(here)) return problem('NOT_CONTROLLABLE', `${here.cluster}.${name} is ${/^[ae]/.test(here.type) ? 'an' : 'a'} ${here.type} instance: it has no replicas that run all the time`, { ...here.position, input: 'instance', hint: 'only instances of kubernetes-*.yaml and eks-*.yaml are started and stopped' });
   if (here !== undefined) return problem('UNKNOWN_INSTANCE', `${here.cluster}.${name} of ${service} is declared, but its configuration cannot be read`, { ...here.position, input: 'instance', hint: 'correct its file first' });
   const elsewhere = [...new Set(instances.filter((one) => one.instance === name && isLongRunning(one)).map(({ cluster }) => cluster))].sort();
   return problem('UNKNOWN_INSTANCE', `instance '${name}' is not declared by ${service}${inWords(clusters)}`, { input: 'instance', hint: elsewhere.length > 0 ? `it is declared for ${elsewhere.join(', ')}` : suggestName(name, known.map(({ instance }) => instance)) });
