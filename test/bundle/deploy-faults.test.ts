@@ -211,6 +211,25 @@ describe('faults of deploy', () => {
     expect((run.text + run.summary + JSON.stringify(run.outputs)).replace(/^::add-mask::.*$/gm, '')).not.toContain(token);
   });
 
+  it('without the right to read events it explains less, but proves; without the right to watch pods it fails at once instead of waiting', async () => {
+    scene.write('dim/kubernetes-lab.yaml', `main: ${worker()}\n`);
+    scene.mark('dim', { prod: sha('a') });
+    const most = { apiGroups: ['', 'apps', 'policy'], resources: ['namespaces', 'deployments', 'replicasets', 'pods/log', 'services', 'configmaps', 'poddisruptionbudgets'], verbs: ['*'] };
+    const deaf = await account('deaf', [most, { apiGroups: [''], resources: ['pods'], verbs: ['*'] }]);
+    const proven = await deploy({ service: 'dim', kubeconfig: cluster.kubeconfigFor(deaf) });
+    expect(proven.text).toMatch(/::warning .*CLUSTER_FORBIDDEN::.*may not list events at cluster scope|::warning .*CLUSTER_FORBIDDEN::.*may not list events in namespace paastasvc-dim/);
+    expect(proven.text).toContain('✔ lab: proven (1 deployed)');
+    expect(proven.code).toBe(0);
+
+    const blind = await account('blind', [most, { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list'] }]);
+    scene.mark('dim', { prod: sha('b') });
+    const unproven = await deploy({ service: 'dim', kubeconfig: cluster.kubeconfigFor(blind), timeout: '60s' });
+    expect(unproven.text).toMatch(/::error .*CLUSTER_FORBIDDEN.*dim\.main: .*may not watch pods/);
+    expect(JSON.parse(unproven.outputs['results'] ?? '')).toMatchObject([{ state: 'failed' }]);
+    expect(unproven.code).toBe(1);
+    expect(unproven.milliseconds).toBeLessThan(20_000);
+  });
+
   it('no right at all: says which, and ends', async () => {
     scene.write('none/kubernetes-lab.yaml', `main: ${worker()}\n`);
     scene.mark('none', { prod: sha('a') });
@@ -303,11 +322,35 @@ describe('faults of deploy', () => {
     scene.mark('exec', { prod: sha('a') });
     const config = JSON.parse(readFileSync(cluster.kubeconfigPath, 'utf8')) as KubeconfigJson;
     const file = join(scene.directory, 'exec.kubeconfig');
-    const user = { exec: { apiVersion: 'client.authentication.k8s.io/v1', command: 'no-such-login-plugin', interactiveMode: 'Never' } };
-    writeFileSync(file, JSON.stringify({ ...config, users: config.users.map(({ name }) => ({ name, user })) }));
+    const login = (command: string, ...args: readonly string[]): void => {
+      const user = { exec: { apiVersion: 'client.authentication.k8s.io/v1', command, args, interactiveMode: 'Never' } };
+      writeFileSync(file, JSON.stringify({ ...config, users: config.users.map(({ name }) => ({ name, user })) }));
+    };
+    login('no-such-login-plugin');
     const run = await deploy({ service: 'exec', kubeconfig: file });
     expect(run.text).toMatch(/::error .*CLUSTER_CREDENTIALS::.*no-such-login-plugin/);
     expect(run.text).toContain('a login plugin (exec) of the kubeconfig must be installed');
     expect(run.code).toBe(1);
+
+    login('sh', '-c', 'echo session expired >&2; exit 3');
+    expect((await deploy({ service: 'exec', kubeconfig: file })).text).toMatch(/::error .*CLUSTER_CREDENTIALS::.*session expired/);
+    // an answer in another form may be the token itself
+    login('sh', '-c', 'echo s3cr3t-t0k3n');
+    const garbled = await deploy({ service: 'exec', kubeconfig: file });
+    expect(garbled.text).toContain('the login plugin did not answer with an ExecCredential in JSON');
+    expect(garbled.text).not.toContain('s3cr3t');
+    // one that asks a person would wait for ever
+    login('sleep', '30');
+    let at = 0;
+    const hangs = await deploy({ service: 'exec', kubeconfig: file }, {
+      onStart: (child) => {
+        setTimeout(() => {
+          at = performance.now();
+          child.kill('SIGTERM');
+        }, 2_000);
+      },
+    });
+    expect(performance.now() - at).toBeLessThan(5_000);
+    expect(hangs.code).toBe(130);
   });
 });

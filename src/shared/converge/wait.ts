@@ -74,6 +74,8 @@ export class Wait {
   #dirty = new Set<Waiting>();
   #lastLine = 0;
   #lost = false;
+  /** A kind that the proof needs may not be watched. */
+  #blind: UserError | undefined;
 
   constructor(ports: Pick<ConvergePorts, 'cluster' | 'log' | 'clock' | 'signal'>, board: Board, options: WaitOptions) {
     this.#ports = ports;
@@ -140,6 +142,7 @@ export class Wait {
         for (const waiting of this.#dirty) if (this.#waiting.has(waiting.target.title)) this.#judge(waiting, now);
         this.#dirty.clear();
         if (!executing && this.#waiting.size === 0) break;
+        if (!executing && this.#blind !== undefined) throw this.#blind;
         if (now - this.#lastLine >= QUIET) this.#remind(now);
         await this.#rest(all);
       }
@@ -226,8 +229,11 @@ export class Wait {
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof UserError)) throw error;
-      this.problems.push(...error.problems);
       this.#say(`cannot watch ${kind.plural}: ${messageOf(error)}`);
+      // Events only explain; without the others nothing can be proven, however long one waits.
+      if (stream.kind === 'Event') this.problems.push(...error.problems.map((p): Problem => ({ ...p, severity: 'warning' })));
+      else this.#blind ??= error;
+      this.#wake?.();
     }
   }
 

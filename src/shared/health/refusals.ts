@@ -41,8 +41,8 @@ export function refusalDoom(message: string, namespace: string): Doom {
   return { code: 'ADMISSION_DENIED', cause: plainText(`${by} refuses the pod: ${text}`), next, inCommit: false };
 }
 
-/** Errors that pass by themselves: the controller retries them. */
-const PASSING = /timeout|timed out|deadline exceeded|connection refused|connection reset|failed calling webhook|no endpoints available|too many requests|server is currently unable|etcdserver|please apply your changes to the latest version|internal error occurred/i;
+/** Errors that pass by themselves: the controller retries them. An API server that has just started refuses even the controllers, until it has read their roles. */
+const PASSING = /User "system:[^"]*" cannot \w+ resource|timeout|timed out|deadline exceeded|connection refused|connection reset|failed calling webhook|no endpoints available|too many requests|server is currently unable|etcdserver|please apply your changes to the latest version|internal error occurred/i;
 
 /** The refusal that a ReplicaSet or Deployment reports now; `undefined` when there is none, or when it may pass and `passing` is not asked for. */
 export function reportedRefusal(conditions: readonly Condition[] | undefined, namespace: string, passing = false): Doom | undefined {
@@ -56,6 +56,6 @@ export function reportedRefusal(conditions: readonly Condition[] | undefined, na
 export function eventRefusal(events: readonly Event[], namespace: string): Doom | undefined {
   const last = events.findLast((event) => event.reason === 'FailedCreate' || event.reason === 'SuccessfulCreate');
   const message = last?.message ?? '';
-  if (last?.reason !== 'FailedCreate' || !/forbidden|denied the request|exceeded quota/i.test(message)) return undefined;
+  if (last?.reason !== 'FailedCreate' || !/forbidden|denied the request|exceeded quota/i.test(message) || /User "system:[^"]*" cannot/.test(message)) return undefined;
   return refusalDoom(message, namespace);
 }

@@ -49,6 +49,11 @@ export interface Answer {
 
 /** Milliseconds that a login plugin may take. */
 const LOGIN_LIMIT = 60_000;
+/**
+ * Milliseconds after a lost connection for which a 403 is not believed: an API server that has just started answers before it has
+ * read its roles.
+ */
+const SETTLING = 15_000;
 const RETRIED = new Set([429, 500, 502, 503, 504]);
 
 /** What the server asks us to wait, in milliseconds; `undefined` when it does not say. */
@@ -69,6 +74,7 @@ export class Transport {
   #renewing: Promise<void> | undefined;
   #generation = 0;
   #answered = false;
+  #disturbed = -Infinity;
   reads = 0;
   writes = 0;
 
@@ -78,6 +84,15 @@ export class Transport {
 
   get target(): Target {
     return { server: this.#credentials?.server ?? '', context: this.#credentials?.context ?? this.#options.context ?? '' };
+  }
+
+  /** The connection broke, whoever noticed. */
+  disturbed(): void {
+    this.#disturbed = this.#options.clock.now();
+  }
+
+  get settling(): boolean {
+    return this.#options.clock.now() - this.#disturbed < SETTLING;
   }
 
   /** Reads the credentials; also called again when the server answers 401. Several callers share one reading. */
@@ -199,13 +214,14 @@ export class Transport {
         if (status < 400 || call.expect?.includes(status) === true) return { status, text, warnings: list(answer.headers['warning']) };
         const body = parse(text);
         failure = refusal(status, body, call.asked, this.target);
-        if (!RETRIED.has(status) || (status === 500 && isUnknownField(text))) throw failure;
+        if (!(status === 403 && this.settling) && (!RETRIED.has(status) || (status === 500 && isUnknownField(text)))) throw failure;
         wait = retryAfter(answer.headers['retry-after']) ?? wait;
       } catch (error) {
         if (signal.aborted) throw new CancelledError();
         if (error instanceof UserError) throw error;
         failure = new UserError(unreachable(error, this.target), { cause: error });
         if (!isTransient(error)) throw failure;
+        this.disturbed();
       }
       const budget = this.#answered ? (this.#options.retryFor ?? 60_000) : (this.#options.retryFirstFor ?? 8_000);
       if (this.#options.clock.now() - begun + wait > budget) throw failure;

@@ -114,7 +114,8 @@ export async function* follow(source: WatchSource, resourceVersion: string | und
         place.version = '';
         continue;
       }
-      if (isFinal(error)) throw error;
+      if (isFinal(error) && !(error instanceof ApiRefusal && error.status === 403 && source.transport.settling)) throw error;
+      if (!(error instanceof ApiRefusal)) source.transport.disturbed();
       if (!(error instanceof ApiRefusal) && !(error instanceof UserError) && !isTransient(error) && !(error instanceof SyntaxError)) {
         source.log.debug(`kubernetes: watch of ${source.asked.resource}: ${messageOf(error)}`);
       }
