@@ -170,6 +170,8 @@ describe('budget and refusals', () => {
     expect(refused(QUOTA, { pods: [pod('old', { sha: OLD, terminating: 50 })] })).toMatchObject({ state: 'progressing', freeing: true });
     expect(refused('Internal error occurred: failed calling webhook "x": timeout').state).toBe('progressing');
     expect(refused(QUOTA, { pods: [ready('a'), ready('b')] }).state).toBe('proven');
+    // an API server that has just started refuses even the controller, for a moment
+    expect(refused('pods is forbidden: User "system:serviceaccount:kube-system:replicaset-controller" cannot create resource "pods" in API group "" in the namespace "x"').state).toBe('progressing');
   });
 
   it('folds what a controller says about every pod that it could not make', () => {
