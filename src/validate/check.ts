@@ -48,7 +48,7 @@ export function checkServices(tree: TreeReader, system: SystemConfig, services: 
     problems.push(...found);
     reports.push({ service, failed, errors: countOf(found, 'error'), warnings: countOf(found, 'warning') });
   }
-  return { services: reports, problems: inOrder([...soa.problems, ...problems]) };
+  return { services: reports, problems: inOrder([...soa.problems, ...problems].map(located)) };
 }
 
 function checkService(tree: TreeReader, system: SystemConfig, soa: SoaConfigs, across: (service: string) => readonly Problem[], service: string, derived: boolean): { readonly failed: readonly string[]; readonly found: readonly Problem[] } {
@@ -58,6 +58,11 @@ function checkService(tree: TreeReader, system: SystemConfig, soa: SoaConfigs, a
   const others = verdict.precondition ? across(service) : [];
   const failed = Object.entries(verdict.checks).filter(([name, ok]) => !ok && !(derived && name === 'secrets' && !own.some(({ code }) => code === 'SECRET_MISSING'))).map(([name]) => name);
   return { failed, found: merged(own, others) };
+}
+
+/** What concerns a whole file stands on its first line. */
+function located(found: Problem): Problem {
+  return found.file === undefined || found.line !== undefined ? found : { ...found, line: 1, column: 1 };
 }
 
 /** Of several warnings about one place, or a warning where an error is told, one is enough. */

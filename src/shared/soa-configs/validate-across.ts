@@ -16,6 +16,7 @@ import { isLongRunning } from './validate-instances.ts';
 import { checkLimits } from './validate-limits.ts';
 import { checkCollisions, checkFileNames, checkLabels } from './validate-names.ts';
 import { checkRequires } from './validate-requires.ts';
+import { duplicateKeys } from './validate.ts';
 import { keysOf } from './yaml-values.ts';
 import { readYaml, type YamlDocument } from './yaml.ts';
 
@@ -190,6 +191,6 @@ function checkSharedGroups(config: ServiceConfig, sharing: ReadonlyMap<string, r
 function checkOwnSchemas(service: string, read: (path: string) => YamlDocument | undefined): readonly Problem[] {
   return (['deploy', 'monitoring'] as const).flatMap((kind) => {
     const document = read(`${service}/${kind}.yaml`);
-    return document === undefined ? [] : checkSchema(kind, document).map(({ path: _path, ...fault }): Problem => ({ ...fault, severity: 'warning' }));
+    return document === undefined ? [] : [...duplicateKeys(document), ...checkSchema(kind, document).map(({ path: _path, ...fault }): Problem => ({ ...fault, severity: 'warning' }))];
   });
 }

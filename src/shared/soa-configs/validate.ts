@@ -2,7 +2,7 @@
  * `paasta validate`: everything that can be told about a service's files without a cluster. Rules: paasta_tools/cli/cmds/validate.py. Unlike
  * PaaSTA, no check ends the others: all problems of all files come back from one run, each on its line.
  */
-import { UserError, problem, type Problem } from '../contract/errors.ts';
+import { UserError, problem, warning, type Problem } from '../contract/errors.ts';
 import { sanitiseName } from '../contract/names.ts';
 import type { TreeReader } from '../contract/ports.ts';
 import { isMap, type Value } from '../contract/values.ts';
@@ -131,6 +131,7 @@ class Validation {
       const text = readText(this.tree, path, problems);
       const read = text === undefined ? undefined : readYaml(text, path);
       if (read?.problem !== undefined) problems.push(read.problem);
+      if (read?.document !== undefined) problems.push(...duplicateKeys(read.document));
       // The files that the loader reads are told by it already.
       this.problems.push(...problems);
       this.documents.set(file, read?.document?.recursive === undefined ? read?.document : undefined);
@@ -263,6 +264,11 @@ class Validation {
   private monitoringFile(): void {
     if (this.files.includes('service.yaml') && !this.files.includes('monitoring.yaml')) this.tell('monitoring-file', [problem('NO_MONITORING', 'there is no monitoring.yaml: nobody is told when the service breaks', { file: `${this.service}/monitoring.yaml`, hint: "add the file with at least 'team: …'" })]);
   }
+}
+
+/** Keys that count only once: the last one wins, and the first is most likely forgotten. */
+export function duplicateKeys(document: YamlDocument): readonly Problem[] {
+  return document.duplicates.map(({ key, position, first }) => warning('DUPLICATE_KEY', `the key '${key}' is there twice (first on line ${first.line ?? '?'}): this one counts`, { ...position, hint: 'remove one of the two' }));
 }
 
 /** In order of file and line, each once. */

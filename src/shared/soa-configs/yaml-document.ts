@@ -28,6 +28,20 @@ export interface MappingNode {
 }
 export type Node = ScalarNode | SequenceNode | MappingNode;
 
+/** The second sight of a key in one mapping. */
+export interface DuplicateKey {
+  readonly key: string;
+  readonly position: Position;
+  readonly first: Position;
+}
+
+/** What the reader noticed, as offsets of the text. */
+export interface Noticed {
+  /** An alias that contains itself. */
+  readonly recursiveAt: number | undefined;
+  readonly duplicates: readonly { readonly key: string; readonly at: number; readonly first: number }[];
+}
+
 /** A file that was read: its value and where everything in it stands. */
 export interface YamlDocument {
   readonly file: string;
@@ -40,14 +54,16 @@ export interface YamlDocument {
   readonly recursive: Position | undefined;
   /** Where the value at a path stands; the key when `which` is `key`. The nearest existing ancestor when the path does not exist. */
   position(path?: readonly (string | number)[], which?: 'key' | 'value'): Position;
+  /** Keys that stand twice in one mapping: the last one counts, in PaaSTA without a word. */
+  readonly duplicates: readonly DuplicateKey[];
   /** True when the path exists in the file (merge keys resolved). */
   has(path: readonly (string | number)[]): boolean;
   /** Comments that belong to the key of a path (anchors and merge keys followed): on its line and on the lines of comments below. With their `#`. */
   comments(path: readonly (string | number)[]): readonly string[];
 }
 
-/** Ties a value to the nodes that it was made of. `recursiveAt`: offset of an alias that contains itself. */
-export function documentOf(file: string, text: string, lines: LineTable, root: Node | undefined, value: Value, recursiveAt: number | undefined): YamlDocument {
+/** Ties a value to the nodes that it was made of. */
+export function documentOf(file: string, text: string, lines: LineTable, root: Node | undefined, value: Value, { recursiveAt, duplicates }: Noticed): YamlDocument {
   const find = (path: readonly (string | number)[]): { readonly key: number; readonly value: number; readonly found: boolean } => {
     let node = root;
     let key = root?.start ?? 0;
@@ -77,6 +93,7 @@ export function documentOf(file: string, text: string, lines: LineTable, root: N
     value,
     read: isTruthy(value) ? value : emptyMap(),
     recursive: recursiveAt === undefined ? undefined : { file, ...place(lines, recursiveAt) },
+    duplicates: duplicates.map(({ key, at, first }) => ({ key, position: { file, ...place(lines, at) }, first: { file, ...place(lines, first) } })),
     position(path = [], which = 'key') {
       const found = find(path);
       return { file, ...place(lines, which === 'key' || !found.found ? found.key : found.value) };

@@ -43,7 +43,7 @@ export function readYaml(text: string, file: string): YamlResult {
     const reader = new Reader(source);
     const node = reader.compose();
     const value = node === undefined ? null : reader.construct(node);
-    return { document: documentOf(file, source, lines, node, value, reader.recursiveAt) };
+    return { document: documentOf(file, source, lines, node, value, reader) };
   } catch (error) {
     if (error instanceof At) return { problem: { ...problem(error.code, error.message, { file, ...place(lines, error.offset) }), ...(error.hint === undefined ? {} : { hint: error.hint }) } };
     if (error instanceof ScanError) {
@@ -68,6 +68,7 @@ class Reader {
   private readonly sizes = new Map<Node, number>();
   private readonly incomplete = new Set<Node>();
   recursiveAt: number | undefined;
+  readonly duplicates: { readonly key: string; readonly at: number; readonly first: number }[] = [];
 
   constructor(source: string) {
     const bad = checkCharacters(source);
@@ -319,8 +320,21 @@ class Reader {
       if (key.kind === 'scalar' && key.tag === `${CORE}value`) key.tag = `${CORE}str`;
       own.push(pair);
     }
+    this.noteDuplicates(own);
     node.pairs = merged.length === 0 ? own : [...merged, ...own];
     node.flat = 'yes';
+  }
+
+  private noteDuplicates(pairs: readonly [Node, Node][]): void {
+    if (pairs.length < 2) return;
+    const seen = new Map<string, Node>();
+    for (const [key] of pairs) {
+      if (key.kind !== 'scalar') continue;
+      const identity = `${key.tag} ${key.text}`;
+      const first = seen.get(identity);
+      if (first === undefined) seen.set(identity, key);
+      else this.duplicates.push({ key: key.text, at: key.start, first: first.start });
+    }
   }
 }
 
