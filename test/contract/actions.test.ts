@@ -82,7 +82,7 @@ describe('all actions', () => {
         // How long something takes depends on what it is.
         if (name === 'timeout') continue;
         const before = seen.get(name);
-        const given = String(input?.default ?? '');
+        const given = input?.default ?? '';
         if (before !== undefined && before !== given) different.push(`${name}: '${before}' and, in ${directory}, '${given}'`);
         seen.set(name, given);
       }
