@@ -246,7 +246,9 @@ describe('faults of deploy', () => {
   it('survives an API server that restarts during a bounce, and says so', async () => {
     scene.write('rest/kubernetes-lab.yaml', `main: ${worker()}\n`);
     scene.mark('rest', { prod: sha('a') });
-    cluster.setFakeRules([{ namespace: 'paastasvc-rest', 'ready-after-ms': 4_000 }]);
+    expect((await deploy({ service: 'rest' })).code).toBe(0);
+    scene.mark('rest', { prod: sha('b') });
+    cluster.setFakeRules([{ image: `paasta-${sha('b')}`, 'ready-after-ms': 4_000 }]);
     const outage = async (): Promise<void> => {
       await cluster.stopApiServer();
       await new Promise((resolve) => { setTimeout(resolve, 1_500); });

@@ -184,7 +184,7 @@ describe('deploy through the bundle', () => {
       onStart: (c) => { child = c; },
       onText: (text) => {
         said += text;
-        if (at !== 0 || !said.includes(`${service}.main: 0/2 ready`) || !said.includes(`${service}.fast: 2/2 ready`)) return;
+        if (at !== 0 || !said.includes(`${service}.main: 0/2 ready`) || !said.includes(`${service}.fast: 2/2 ready\n`)) return;
         at = performance.now();
         child?.kill(signal);
       },
@@ -202,6 +202,16 @@ describe('deploy through the bundle', () => {
     expect(again.run.text).toContain('✔ lab: proven (2 unchanged)');
     expect(again.asked.written).toEqual([]);
     expect(again.run.code).toBe(0);
+  });
+
+  it('two runs at once need no lock: both end well, and nothing is left to do', async () => {
+    scene.write('twice/kubernetes-lab.yaml', `main: ${worker()}\n`);
+    scene.mark('twice', { prod: sha('a') });
+    const runs = await Promise.all([deploy({ service: 'twice' }), deploy({ service: 'twice' })]);
+    expect(runs.map((run) => [run.code, run.text.includes('✔ lab: proven')])).toEqual([[0, true], [0, true]]);
+    const third = await counted({ service: 'twice' });
+    expect(third.run.outputs['changed']).toBe('false');
+    expect(third.asked.written).toEqual([]);
   });
 
   it('broken YAML: file, line and column in text and as annotation on the file; the other services are deployed', async () => {
