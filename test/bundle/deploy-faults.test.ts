@@ -180,6 +180,20 @@ describe('faults of deploy', () => {
     expect(await get('paastasvc-old', 'deploy old-main', '{.metadata.labels.app\\.kubernetes\\.io/managed-by}')).toBe('');
   });
 
+  it('names a namespace that is being deleted, and deploys the rest', async () => {
+    scene.write('leaving/kubernetes-lab.yaml', `main: ${worker()}\n`);
+    scene.write('staying/kubernetes-lab.yaml', `main: ${worker()}\n`);
+    for (const service of ['leaving', 'staying']) scene.mark(service, { prod: sha('a') });
+    await cluster.must(['create', 'namespace', 'paastasvc-leaving']);
+    await cluster.must(['create', '-f', '-'], { input: JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'held', namespace: 'paastasvc-leaving', finalizers: ['example.com/held'] } }) });
+    await cluster.must(['delete', 'namespace', 'paastasvc-leaving', '--wait=false']);
+    const run = await deploy();
+    expect(run.text).toMatch(/::error .*NAMESPACE_TERMINATING,file=soa-configs\/leaving\/kubernetes-lab\.yaml,line=1.*leaving\.main: namespace paastasvc-leaving is being deleted/);
+    expect(JSON.parse(run.outputs['results'] ?? '')).toMatchObject([{ service: 'leaving', state: 'failed' }, { service: 'staying', state: 'deployed' }]);
+    expect(run.code).toBe(1);
+    await cluster.must(['-n', 'paastasvc-leaving', 'patch', 'configmap', 'held', '--type=merge', '-p', '{"metadata":{"finalizers":null}}']);
+  });
+
   it('refuses a cluster that is not the one that is meant, and writes nothing', async () => {
     scene.write('here/kubernetes-lab.yaml', `main: ${worker()}\n`);
     scene.write('here/kubernetes-elsewhere.yaml', `main: ${worker()}\n`);

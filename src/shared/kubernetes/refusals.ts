@@ -64,6 +64,9 @@ export function refusal(status: number, body: Status, asked: Asked, target: Targ
   if (status === 403 && /exceeded quota|insufficient quota/i.test(said)) {
     return no('QUOTA_EXCEEDED', `quota refuses ${object(asked)}: ${said}`, 'raise the ResourceQuota of the namespace, or lower cpus, mem or instances');
   }
+  if (status === 403 && /because it is being terminated/.test(said)) {
+    return no('NAMESPACE_TERMINATING', `namespace ${asked.namespace ?? ''} is being deleted, nothing can be made in it: ${said}`, 'wait until it is gone (kubectl get namespace says what holds it up), then run again');
+  }
   if (/admission webhook .* denied|ValidatingAdmissionPolicy|violates PodSecurity/i.test(said)) {
     return no('ADMISSION_DENIED', `an admission rule of the cluster refuses ${object(asked)}: ${said}`, 'change the instance so that the rule is met, or ask the owner of the rule');
   }
