@@ -13,7 +13,7 @@ import { build, transform, type Metafile, type Plugin } from 'esbuild';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Bundles, by directory of `dist/` and of `src/`. */
-export const BUNDLES = ['itest', 'push-to-registry', 'mark-for-deployment', 'deploy', 'control', 'pipeline', 'validate', 'cli'] as const;
+export const BUNDLES = ['itest', 'push-to-registry', 'mark-for-deployment', 'deploy', 'generate-deployments', 'control', 'pipeline', 'validate', 'cli'] as const;
 /** Bytes of code that `dist/` may hold. */
 const CODE_LIMIT = 10 * 1024 * 1024;
 /** Fixed, so that nothing in the output depends on where it was built. */
@@ -168,6 +168,28 @@ function licences(metafile: Metafile): string {
   return [...byId.keys()].sort().map((id) => byId.get(id) ?? '').join('\n----------------------------------------------------------------------\n\n');
 }
 
+/** One build at a time in a checkout: the place of the intermediate files is fixed. A lock of a process that is gone does not count. */
+async function alone<T>(body: () => Promise<T>): Promise<T> {
+  const lock = `${SCRATCH}.lock`;
+  mkdirSync(dirname(lock), { recursive: true });
+  for (;;) {
+    try {
+      writeFileSync(lock, String(process.pid), { flag: 'wx' });
+      break;
+    } catch {
+      const holder = existsSync(lock) ? readFileSync(lock, 'utf8').trim() : '';
+      if (holder !== '' && process.platform === 'linux' && !existsSync(`/proc/${holder}`)) rmSync(lock, { force: true });
+      else await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  }
+  try {
+    return await body();
+  } finally {
+    rmSync(SCRATCH, { recursive: true, force: true });
+    rmSync(lock, { force: true });
+  }
+}
+
 async function buildAll(target: string, names: readonly string[]): Promise<void> {
   let code = 0;
   for (const name of names) {
@@ -180,7 +202,6 @@ async function buildAll(target: string, names: readonly string[]): Promise<void>
     code += bytes;
     process.stdout.write(`${name.padEnd(22)}${(bytes / 1024).toFixed(0).padStart(6)} KB  ${((performance.now() - began) / 1_000).toFixed(1)} s\n`);
   }
-  rmSync(SCRATCH, { recursive: true, force: true });
   process.stdout.write(`${'together'.padEnd(22)}${(code / 1024).toFixed(0).padStart(6)} KB of ${(CODE_LIMIT / 1024).toFixed(0)} KB\n`);
   if (code > CODE_LIMIT) throw new Error('the bundles are larger than dist/ may be');
 }
@@ -209,12 +230,12 @@ async function main(words: readonly string[]): Promise<number> {
   const chosen = BUNDLES.filter((name) => words.includes(name));
   const names = chosen.length > 0 ? chosen : BUNDLES;
   if (!words.includes('--check')) {
-    await buildAll(join(ROOT, 'dist'), names);
+    await alone(() => buildAll(join(ROOT, 'dist'), names));
     return 0;
   }
   const fresh = mkdtempSync(join(tmpdir(), 'paasta-build-'));
   try {
-    await buildAll(fresh, names);
+    await alone(() => buildAll(fresh, names));
     const found = differences(fresh, join(ROOT, 'dist'), names);
     for (const line of found) process.stderr.write(`${line}\n`);
     if (found.length > 0) process.stderr.write('\ndist/ is not fresh. Run: npm run build, and commit dist/.\n');
