@@ -29,7 +29,7 @@ const ADAPTERS: Readonly<Record<string, readonly string[]>> = {
   'shared/kubernetes': ['@kubernetes/client-node', 'undici'],
   'shared/runtime': ['@actions/core'],
 };
-const STAGES = ['itest', 'push-to-registry', 'mark-for-deployment', 'deploy', 'control', 'pipeline', 'readers', 'validate'];
+const STAGES = ['itest', 'push-to-registry', 'mark-for-deployment', 'deploy', 'generate-deployments', 'control', 'pipeline', 'readers', 'validate'];
 /** Stages that talk to a cluster. */
 const CLUSTER_STAGES = ['deploy'];
 /** Parts of a stage that the command may import. */

@@ -4,6 +4,7 @@
  */
 import { commit, DRY_RUN, GITHUB_API_URL, GITHUB_TOKEN, IMAGE_VERSION, INSECURE, REGISTRY, REGISTRY_PASSWORD, REGISTRY_USERNAME, SERVICE, SOA_DIR, SYSTEM_CONFIG_DIR, timeout, type Word } from './word.ts';
 import { CONTROL_WORDS } from './words-control.ts';
+import { GENERATE_WORDS } from './words-generate.ts';
 import { PIPELINE_WORDS } from './words-pipeline.ts';
 import { READER_WORDS } from './words-readers.ts';
 import { VALIDATE_WORDS } from './words-validate.ts';
@@ -134,6 +135,7 @@ export const WORDS: readonly Word[] = [
     },
   },
   ...CONTROL_WORDS,
+  ...GENERATE_WORDS,
   ...VALIDATE_WORDS,
   ...PIPELINE_WORDS,
   ...READER_WORDS,

@@ -64,7 +64,7 @@ function codeOf(error: unknown): string | undefined {
 }
 
 /** Real path of a path of the tree; `undefined` when it does not exist. */
-function resolveInside(top: string, path: string): string | undefined {
+export function resolveInside(top: string, path: string): string | undefined {
   const parts = path.split('/').filter((part) => part !== '' && part !== '.');
   if (path.startsWith('/') || path.includes('\0') || path.includes('\\') || parts.includes('..'))
     throw new UserError(problem('PATH_LEAVES_TREE', `'${path.replaceAll('\0', '\\0')}' is not a path inside the tree`, { hint: 'names of services and files hold no slash, backslash or ..' }));
