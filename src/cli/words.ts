@@ -119,6 +119,7 @@ export const WORDS: readonly Word[] = [
       { names: ['--kube-context'], value: 'NAME', input: 'kube-context', help: 'context of the kubeconfig. Default: the one that the system configuration names for the cluster' },
       { names: ['--adopt'], input: 'adopt', help: "take over objects of the same name that are not ours, PaaSTA's included; the plan says what will bounce" },
       { names: ['--no-pin-digest'], input: 'pin-digest', sets: 'false', help: "run the tag as PaaSTA does, instead of the tag's digest" },
+      { names: ['--stop-binds-to'], value: 'mark|commit', input: 'stop-binds-to', help: 'how a stop is read from the tags: until the deploy group is marked with another version (mark, default), or whenever its commit is marked (commit, as PaaSTA)' },
       { names: ['--deployment-id'], value: 'ID', input: 'deployment-id', help: 'GitHub Deployment whose status is written' },
       { names: ['--git-url', '-u'], value: 'URL', input: 'git-url', help: 'repository of the service, whose tags are the marks. Default: git_url of service.yaml' },
       REGISTRY,

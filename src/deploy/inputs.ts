@@ -22,6 +22,7 @@ export const INPUTS = {
   'registry-username': text(),
   'registry-password': secret(),
   'pin-digest': flag({ default: 'true' }),
+  'stop-binds-to': choice({ of: ['mark', 'commit'], default: 'mark' }),
   adopt: flag(),
   timeout: duration({ default: '30m', min: 1_000 }),
   'dry-run': flag(),

@@ -17,6 +17,8 @@ export interface VersionWorld {
   readonly tree: TreeReader;
   readonly cluster: string;
   readonly deployGroup: string | undefined;
+  /** How a stop is read from refs; deployments.json knows only PaaSTA's way, `commit`. */
+  readonly stopBindsTo?: 'mark' | 'commit';
   /** Repository of the one service, when it is given. */
   readonly gitUrl: string | undefined;
   /** Empty: plain git only. */
@@ -110,7 +112,7 @@ export function createVersions(world: VersionWorld): Versions {
       const { source, title } = await place(service);
       const refs = await marksOf(source, world.deployGroup, world.cluster);
       world.log.debug(`deploy: ${service}: ${refs.length} refs of ${title}`);
-      return deploymentsFromRefs(service, inByteOrder(refs), { source: title });
+      return deploymentsFromRefs(service, inByteOrder(refs), { source: title, stopBindsTo: world.stopBindsTo ?? 'mark' });
     },
   };
 }

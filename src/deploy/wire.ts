@@ -32,6 +32,7 @@ export function wire(runtime: Runtime): DeployWire {
         tree,
         cluster,
         deployGroup: inputs.deployGroup,
+        stopBindsTo: inputs.stopBindsTo,
         gitUrl: inputs.gitUrl,
         token,
         jobRepository: env['GITHUB_REPOSITORY'],

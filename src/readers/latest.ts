@@ -60,7 +60,9 @@ async function deploymentsOf(runtime: Runtime, wire: ReaderWire, { gitUrl, githu
   // A repository that is named wins over a file that may be older.
   const text = gitUrl === undefined ? tree.read(file) : undefined;
   if (text !== undefined) return deploymentsFromFile(service, text, file);
-  const question = { repository: undefined, gitUrl, hasToken: token !== '', configuredUrl: config.gitUrl, jobRepository: runtime.env['GITHUB_REPOSITORY'], origin: () => originUrl(wire.run, runtime.workingDirectory), log: { debug: runtime.log.debug, info: runtime.log.debug } };
+  // The answer is all that may reach standard output.
+  const debug = (message: string): void => { runtime.log.debug(message); };
+  const question = { repository: undefined, gitUrl, hasToken: token !== '', configuredUrl: config.gitUrl, jobRepository: runtime.env['GITHUB_REPOSITORY'], origin: () => originUrl(wire.run, runtime.workingDirectory), log: { debug, info: debug } };
   const place = await findPlace(question, wire.doors({ apiUrl, token }));
   return deploymentsFromRefs(service, inByteOrder(await place.repository.listRefs(markRefPrefix(group))), { source: place.name });
 }

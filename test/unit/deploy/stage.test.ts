@@ -103,6 +103,13 @@ describe('where versions come from', () => {
     expect(asked.slice(1).sort()).toEqual(['api acme/web refs/tags/paasta-lab.', 'api acme/web refs/tags/paasta-prod']);
   });
 
+  it.each<[VersionWorld['stopBindsTo'], string]>([['mark', 'start'], ['commit', 'stop'], [undefined, 'start']])('binds a stop to the %s: after another version and back the instance is to %s', async (stopBindsTo, state) => {
+    const refs = [['20260101T000000-deploy', A], ['20260103T000000-deploy', 'b2'.repeat(20)], ['20260104T000000-deploy', A]].map(([name = '', sha = '']) => ({ name: `refs/tags/paasta-prod-${name}`, sha }));
+    const listRefs = (): Promise<typeof refs> => Promise.resolve([{ name: 'refs/tags/paasta-lab.main-20260102T000000-stop', sha: A }, ...refs]);
+    const { versions } = world({}, { gitUrl: '/srv/web.git', git: () => ({ listRefs }), ...(stopBindsTo === undefined ? {} : { stopBindsTo }) });
+    expect((await versions.deployments('web')).control('lab.main', 'prod').desiredState).toBe(state);
+  });
+
   it('says where to set it when nobody knows the repository', async () => {
     const { versions } = world({ 'web/deploy.yaml': 'pipeline: []\n' }, { jobRepository: undefined });
     await expect(versions.deployments('web')).rejects.toThrow('it is not known where its marks are');
