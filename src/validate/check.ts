@@ -28,6 +28,17 @@ export function systemOfFiles(tree: TreeReader): SystemConfig {
   return systemConfigOf({ clusters: [...clusters].sort() });
 }
 
+/** Why a directory of the tree cannot be looked into: a symbolic link that leads out of it, no permission. */
+function refusalOf(tree: TreeReader, path: string): readonly Problem[] {
+  try {
+    tree.list(path);
+    return [];
+  } catch (error) {
+    if (error instanceof UserError) return error.problems;
+    throw error;
+  }
+}
+
 function entriesOf(tree: TreeReader, path: string): readonly string[] {
   try {
     return tree.list(path).map(({ name }) => name);
@@ -53,6 +64,8 @@ export function checkServices(tree: TreeReader, system: SystemConfig, services: 
 
 function checkService(tree: TreeReader, system: SystemConfig, soa: SoaConfigs, across: (service: string) => readonly Problem[], service: string, derived: boolean): { readonly failed: readonly string[]; readonly found: readonly Problem[] } {
   if (!soa.has(service)) return { failed: [], found: [problem('UNKNOWN_SERVICE', `'${service}' is not a directory of soa-configs`, { input: 'service', hint: suggestName(service, soa.services()) })] };
+  const refused = refusalOf(tree, service);
+  if (refused.length > 0) return { failed: [], found: refused };
   const verdict = validateService(tree, system, soa, service);
   const own = derived ? verdict.problems.filter(({ code }) => code !== 'UNKNOWN_ECOSYSTEM') : verdict.problems;
   const others = verdict.precondition ? across(service) : [];
@@ -65,9 +78,17 @@ function located(found: Problem): Problem {
   return found.file === undefined || found.line !== undefined ? found : { ...found, line: 1, column: 1 };
 }
 
-/** Of several warnings about one place, or a warning where an error is told, one is enough. */
-function merged(own: readonly Problem[], others: readonly Problem[]): readonly Problem[] {
-  const place = (found: Problem): string => `${found.file ?? ''}:${String(found.line ?? 0)}:${String(found.column ?? 0)}`;
+/** Codes that say the same about one place: the first of a pair is told. */
+const SAME_FAULT: readonly (readonly [string, string])[] = [['SCHEMA_TYPE', 'WRONG_TYPE'], ['INSTANCE_NOT_A_MAPPING', 'SCHEMA_TYPE']];
+
+function place(found: Problem): string {
+  return `${found.file ?? ''}:${String(found.line ?? 0)}:${String(found.column ?? 0)}`;
+}
+
+/** What several checks say about one place is told once. */
+function merged(all: readonly Problem[], others: readonly Problem[]): readonly Problem[] {
+  const coded = new Set(all.map((found) => `${place(found)} ${found.code}`));
+  const own = all.filter((found) => !SAME_FAULT.some(([better, code]) => found.code === code && coded.has(`${place(found)} ${better}`)));
   const told = new Set(own.map(place));
   const same = new Set(own.map((found) => `${place(found)} ${found.message}`));
   return inOrder([...own, ...others.filter((found) => !same.has(`${place(found)} ${found.message}`) && !((found.code === 'UNKNOWN_KEY' || found.code.startsWith('SCHEMA_')) && found.severity !== 'error' && told.has(place(found))))]);

@@ -118,8 +118,10 @@ export function placed(document: YamlDocument, path: Path, code: string, message
 /** Of a failed choice (oneOf, anyOf) the choice itself is told, not what each branch misses. */
 function relevant(errors: readonly ErrorObject[]): readonly ErrorObject[] {
   const choices = errors.filter((error) => ['oneOf', 'anyOf', 'not'].includes(error.keyword));
+  // What a value of the wrong type should look like inside does not matter.
+  const mistyped = new Set(errors.filter((error) => error.keyword === 'type' && error.schemaPath.split('/').every((part) => !['oneOf', 'anyOf', 'not'].includes(part))).map((error) => error.instancePath));
   return errors.filter((error) => {
-    if (error.keyword === 'if') return false;
+    if (error.keyword === 'if' || (choices.includes(error) && mistyped.has(error.instancePath))) return false;
     return !choices.some((choice) => choice !== error && error.schemaPath.startsWith(`${choice.schemaPath}/`));
   });
 }

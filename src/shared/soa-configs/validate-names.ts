@@ -1,9 +1,9 @@
 /** Names that Kubernetes would refuse or mix up. PaaSTA's `validate` knows only the length of names. */
-import { problem, warning, type Problem } from '../contract/errors.ts';
+import { UserError, problem, warning, type Problem } from '../contract/errors.ts';
 import { LABEL_LIMIT, sanitiseName } from '../contract/names.ts';
 import { nearNames, suggestName } from '../contract/near.ts';
-import { quoted } from '../contract/validity.ts';
-import type { TreeReader } from '../contract/ports.ts';
+import { quoted, serviceNameProblem } from '../contract/validity.ts';
+import type { Entry, TreeReader } from '../contract/ports.ts';
 import type { InstanceConfig, ServiceConfig, SystemConfig } from './types.ts';
 
 const LABEL = /^(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?)?$/;
@@ -12,9 +12,11 @@ const CLUSTER_FILE = /^(kubernetes|eks|adhoc|tron)-(.+)\.yaml$/;
 const KNOWN_FILES = ['service', 'deploy', 'monitoring', 'smartstack', 'dependencies', 'rollback'];
 const KNOWN_TYPES = ['kubernetes', 'eks', 'adhoc', 'tron'];
 
-/** Two instances of a cluster, or two services, that get the same name in Kubernetes: one would overwrite the other. */
+/** A service whose name cannot be used; two instances of a cluster, or two services, that get the same name in Kubernetes: one would overwrite the other. */
 export function checkCollisions(config: ServiceConfig, services: readonly string[]): readonly Problem[] {
   const faults: Problem[] = [];
+  const bad = serviceNameProblem(config.service);
+  if (bad !== undefined) faults.push(problem(bad.code, `${quoted(config.service)} is not a name of a service`, { file: `${config.service}/service.yaml`, line: 1, column: 1, ...(bad.hint === undefined ? {} : { hint: bad.hint }) }));
   const same = services.filter((other) => other !== config.service && sanitiseName(other) === sanitiseName(config.service));
   if (same.length > 0) faults.push(problem('NAME_COLLISION', `service '${config.service}' and ${same.map((other) => `'${other}'`).join(', ')} are both '${sanitiseName(config.service)}' in Kubernetes`, { file: `${config.service}/service.yaml`, line: 1, column: 1, hint: 'rename one: _ becomes -- and capitals become small letters there' }));
   const seen = new Map<string, string>();
@@ -42,8 +44,12 @@ export function checkLabels(instance: InstanceConfig): readonly Problem[] {
 export function checkFileNames(tree: TreeReader, system: SystemConfig, service: string): readonly Problem[] {
   const faults: Problem[] = [];
   for (const { name, kind } of tree.list(service)) {
-    if (kind !== 'file' || name.startsWith('.') || name.startsWith('_')) continue;
+    if (name.startsWith('.') || name.startsWith('_')) continue;
     const file = `${service}/${name}`;
+    if (kind !== 'file') {
+      faults.push(...checkDirectory(tree, file, kind));
+      continue;
+    }
     const say = (code: string, message: string, hint: string): void => void faults.push(warning(code, message, { file, line: 1, column: 1, hint }));
     const cluster = CLUSTER_FILE.exec(name)?.[2];
     if (cluster !== undefined) {
@@ -62,4 +68,16 @@ export function checkFileNames(tree: TreeReader, system: SystemConfig, service: 
     if (near !== undefined && !stem.startsWith('rollback')) say('UNREAD_FILE', `nothing reads a file of this name`, `did you mean ${[near, ...rest].join('-')}.yaml?`);
   }
   return faults;
+}
+
+/** A directory that cannot be looked into: a symbolic link that leads back up, or out of the tree. */
+function checkDirectory(tree: TreeReader, file: string, kind: Entry['kind']): readonly Problem[] {
+  if (kind === 'other') return [warning('NOT_A_FILE', 'this is neither a file nor a directory; a symbolic link may lead back to a directory above', { file, line: 1, column: 1, hint: 'remove it' })];
+  try {
+    tree.list(file);
+    return [];
+  } catch (error) {
+    if (error instanceof UserError) return error.problems;
+    throw error;
+  }
 }

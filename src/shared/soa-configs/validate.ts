@@ -5,6 +5,7 @@
 import { UserError, problem, warning, type Problem } from '../contract/errors.ts';
 import { sanitiseName } from '../contract/names.ts';
 import type { TreeReader } from '../contract/ports.ts';
+import { quoted } from '../contract/validity.ts';
 import { isMap, type Value } from '../contract/values.ts';
 import { readJson } from './json.ts';
 import { checkSchema, placed, SCHEMA_KINDS, type PlacedProblem, type SchemaKind } from './schema-check.ts';
@@ -161,7 +162,7 @@ class Validation {
     if (schema === 'kubernetes' || schema === 'eks') {
       return keysOf(value)
         .filter((name) => !name.startsWith('_') && sanitiseName(name).length > NAME_LIMIT)
-        .map((name) => placed(document, [name], 'INSTANCE_NAME_TOO_LONG', `the name '${name}' has more than ${NAME_LIMIT} characters (each _ counts as two)`));
+        .map((name) => placed(document, [name], 'INSTANCE_NAME_TOO_LONG', `the name ${quoted(name)} has more than ${NAME_LIMIT} characters (each _ counts as two)`));
     }
     if (schema !== 'rollback') return [];
     const { conditions } = value;
