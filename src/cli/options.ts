@@ -26,6 +26,8 @@ export interface Option {
   readonly commandOnly?: boolean;
   /** A word without an option in front of it, such as a path; its name is only that of the help. */
   readonly positional?: boolean;
+  /** Of such a word: the inputs that it says, when they are several. */
+  readonly splits?: (text: string) => Readonly<Record<string, string>>;
 }
 
 export interface ParsedOptions {
@@ -55,6 +57,14 @@ export function parseOptions(words: readonly string[], options: readonly Option[
   const seen = new Map<string, string>();
   let help = false;
   let verbose = false;
+
+  const place = ({ names: [name = 'the argument'] }: Option, parts: Readonly<Record<string, string>>): void => {
+    for (const [input, part] of Object.entries(parts)) {
+      if (seen.has(input)) problems.push(problem('OPTION_TWICE', `${input} is given twice, with ${quoted(seen.get(input) ?? '')} and, in ${name}, ${quoted(part)}`, { hint: `give either ${name} or the options` }));
+      else inputs[input] = part;
+      seen.set(input, part);
+    }
+  };
 
   const take = (option: Option, name: string, value: string): void => {
     const [canonical] = option.names;
@@ -91,7 +101,8 @@ export function parseOptions(words: readonly string[], options: readonly Option[
     const name = equals === -1 ? word : word.slice(0, equals);
     const positional = word.startsWith('-') ? undefined : options.find((one) => one.positional === true);
     if (positional !== undefined) {
-      take(positional, positional.names[0] as string, word);
+      if (positional.splits === undefined) take(positional, positional.names[0] as string, word);
+      else place(positional, positional.splits(word));
       continue;
     }
     const option = byName.get(name);

@@ -4,6 +4,17 @@ import { DRY_RUN, GITHUB_API_URL, GITHUB_TOKEN, SERVICE, SOA_DIR, SYSTEM_CONFIG_
 
 const NEEDS_ONE_SERVICE = 'only one service is controlled at a time: name it with --service';
 
+/** `web.main,canary`: the short form of --service and --instances. */
+const SERVICE_INSTANCES: Option = {
+  names: ['SERVICE.INSTANCES'],
+  help: 'the short form of --service and --instances, such as web.main,canary',
+  positional: true,
+  splits: (text) => {
+    const dot = text.indexOf('.');
+    return dot === -1 ? { service: text } : { service: text.slice(0, dot), instance: text.slice(dot + 1) };
+  },
+};
+
 function control(name: 'start' | 'stop' | 'restart', about: string, more: readonly Option[] = []): Word {
   const all = name === 'stop' ? 'A stop names them' : 'Default: all';
   return {
@@ -13,6 +24,7 @@ function control(name: 'start' | 'stop' | 'restart', about: string, more: readon
     about,
     inputs: { action: name },
     options: [
+      SERVICE_INSTANCES,
       name === 'stop' ? { ...SERVICE, help: "name of the service in soa-configs; a leading 'services-' and trailing '/' are taken off. A stop names it" } : SERVICE,
       { names: ['--clusters', '-c', '--cluster'], value: 'NAMES', input: 'cluster', repeatable: true, help: `clusters, with commas between them. ${all}` },
       { names: ['--instances', '-i', '--instance'], value: 'NAMES', input: 'instance', repeatable: true, help: `instances, with commas between them. ${all}` },

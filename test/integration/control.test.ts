@@ -174,7 +174,7 @@ describe('the command, by plain git', () => {
     expect(await paasta('start', '-s', 'web', '-l', 'all', '-c', 'eu')).toMatchObject({ code: 0, stderr: '' });
     expect([(await reads('eu.main', 'all')).desiredState, (await reads('prod.main', 'all')).desiredState]).toEqual(['start', 'stop']);
     const before = await reads('eu.main', 'all');
-    expect(await paasta('restart', '-s', 'services-web/', '-i', 'main', '-c', 'eu')).toMatchObject({ code: 0 });
+    expect(await paasta('restart', 'services-web.main', '-c', 'eu')).toMatchObject({ code: 0 });
     expect((await reads('eu.main', 'all')).forceBounce ?? '').not.toBe(before.forceBounce);
     expect(github.count()).toBe(0);
   });

@@ -43,6 +43,16 @@ describe('options', () => {
     expect(parseOptions(words, OPTIONS).problems.map(({ code, message, hint }) => `${code} ${message} → ${hint ?? ''}`)).toEqual([said]);
   });
 
+  describe('a word that belongs to no option', () => {
+    const withPositional: readonly Option[] = [...OPTIONS, { names: ['SERVICE.INSTANCES'], help: '', positional: true, splits: (text) => ({ service: text.split('.')[0] ?? '', instance: text.split('.')[1] ?? '' }) }];
+    it('is read where a word of the command takes one', () => {
+      expect(parseOptions(['web.main,canary', '-f'], withPositional)).toMatchObject({ inputs: { service: 'web', instance: 'main,canary', force: 'true' }, problems: [] });
+    });
+    it.each([[['web.main', '-s', 'api']], [['-s', 'api', 'web.main']]])('does not go together with what says the same: %j', (words) => {
+      expect(parseOptions(words, withPositional).problems.map(({ code }) => code)).toEqual(['OPTION_TWICE']);
+    });
+  });
+
   it('fills in the environment, where no option was given', () => {
     expect(withEnvironment({}, OPTIONS, { TOKEN: 'x' })).toEqual({ token: 'x' });
     expect(withEnvironment({ token: 'y' }, OPTIONS, { TOKEN: 'x' })).toEqual({ token: 'y' });
