@@ -114,7 +114,8 @@ function meshChecks({ service, general }: ServiceConfig): readonly Check[] {
 
 /** All of `paasta validate`. */
 function validation({ tree, system, soa }: Trees, service: string): readonly Check[] {
-  const { problems } = validateService(tree, system, soa, service);
+  // The deploy groups have a check of their own above.
+  const problems = validateService(tree, system, soa, service).problems.filter(({ code }) => code !== 'UNKNOWN_DEPLOY_GROUP');
   const told = problems.map(({ severity, code, message, hint, file, line }) => failed('validate', severity === 'error' ? 'must' : 'should', `${message} [${code}]`, hint ?? `look at ${file ?? service}`, { ...(file === undefined ? {} : { file }), ...(line === undefined ? {} : { line }) }));
   return told.some(({ level }) => level === 'must') ? told : [passed('validate', 'must', 'the files are valid'), ...told];
 }

@@ -21,7 +21,7 @@ export async function checkMakefile(run: Run, tree: TreeReader, env: Readonly<Re
   if (makefile === undefined) return [failed('makefile', 'must', `there is no Makefile in ${tree.root}`, "run this at the root of the service's repository; the Makefile has the targets itest and test")];
   const text = tree.read(makefile) ?? '';
   // Recipes may stand in a file that is included.
-  const isWhole = !/^\s*-?include\b/m.test(text);
+  const isWhole = !/^[ \t]*-?include\b/m.test(text);
   const checks: Check[] = [passed('makefile', 'must', `a ${makefile} is there`)];
   if (text.includes('\t') || /^\.RECIPEPREFIX\b/m.test(text) || !isWhole) checks.push(passed('makefile-tab', 'must', `the ${makefile} has recipes`));
   else checks.push(failed('makefile-tab', 'must', `no line of the ${makefile} begins with a tab`, 'begin the lines of recipes with a tab: editors like to write blanks instead', { file: makefile }));
