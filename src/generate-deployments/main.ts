@@ -53,9 +53,9 @@ export async function main(runtime: Runtime, wire: GenerateWire): Promise<void> 
   }
 
   const refs = wire.refs({ apiUrl: inputs.githubApiUrl ?? PUBLIC_API, token: inputs.githubToken });
-  const github = inputs.githubToken === '' ? undefined : await refs.github();
+  const github = await refs.github();
   const prepared = services.flatMap((service) => prepare(service, soa.load(service), tree, runtime, inputs, github));
-  const answers = askAll(prepared.map(({ place }) => place), [ALL_TAGS_PREFIX, LEGACY_PREFIX], refs);
+  const answers = askAll(prepared.map(({ place }) => place), [ALL_TAGS_PREFIX, LEGACY_PREFIX], refs.git, github);
   const outcomes: Outcome[] = [];
   for (const one of prepared) {
     if (runtime.signal.aborted) throw new CancelledError();

@@ -13,7 +13,7 @@ export interface GitHubRefs {
 }
 
 export interface RefWorld {
-  /** `undefined` without a token: then plain git does all. Loaded when it is needed. */
+  /** Connects. `undefined` without a token: then plain git does all. */
   github(): Promise<GitHubRefs | undefined>;
   git(url: string): { listRefsOf(prefixes: readonly string[]): Promise<readonly Ref[]> };
 }
@@ -53,15 +53,15 @@ export function placeKey(place: Place): string {
 }
 
 /** Asks for the refs of all places at once; the answers come one by one, by `placeKey`. Only cancelling rejects. */
-export function askAll(places: readonly Place[], prefixes: readonly string[], world: RefWorld): ReadonlyMap<string, Promise<RefsAnswer>> {
+export function askAll(places: readonly Place[], prefixes: readonly string[], git: RefWorld['git'], github: GitHubRefs | undefined): ReadonlyMap<string, Promise<RefsAnswer>> {
   const distinct = new Map(places.map((place) => [placeKey(place), place]));
   const repositories = [...distinct.values()].flatMap((place) => (place.kind === 'github' ? [place.repository] : []));
-  const batches = repositories.length === 0 ? Promise.resolve(new Map<string, RefsAnswer>()) : world.github().then(async (github) => (await github?.batches.listRefs(repositories, prefixes)) ?? new Map<string, RefsAnswer>());
+  const batches = github === undefined || repositories.length === 0 ? Promise.resolve<ReadonlyMap<string, RefsAnswer>>(new Map()) : github.batches.listRefs(repositories, prefixes);
   const pool = createPool(PARALLEL);
   const answers = new Map<string, Promise<RefsAnswer>>();
   for (const [key, place] of distinct) {
     const answer = place.kind === 'none' ? Promise.resolve({ refs: [] })
-      : place.kind === 'git' ? pool(() => byGit(place.url, prefixes, world))
+      : place.kind === 'git' ? pool(() => byGit(place.url, prefixes, git))
         : batches.then((all) => all.get(`${place.repository.owner}/${place.repository.name}`.toLowerCase()) ?? { refs: [] });
     // Awaited later, one after the other: until then a cancellation is nobody's surprise.
     answer.catch(() => undefined);
@@ -70,9 +70,9 @@ export function askAll(places: readonly Place[], prefixes: readonly string[], wo
   return answers;
 }
 
-async function byGit(url: string, prefixes: readonly string[], world: RefWorld): Promise<RefsAnswer> {
+async function byGit(url: string, prefixes: readonly string[], git: RefWorld['git']): Promise<RefsAnswer> {
   try {
-    return { refs: await world.git(url).listRefsOf(prefixes) };
+    return { refs: await git(url).listRefsOf(prefixes) };
   } catch (error) {
     if (error instanceof CancelledError || !(error instanceof UserError) || error.problems[0] === undefined) throw error;
     return { problem: error.problems[0] };
