@@ -287,3 +287,46 @@ describe('which instances', () => {
     expect(refused(['prod'], ['mian', 'cnary'], ['x']).split('\n').map((line) => line.split(':')[0])).toEqual(['UNKNOWN_INSTANCE', 'UNKNOWN_INSTANCE', 'UNKNOWN_DEPLOY_GROUP', 'DEPLOY_GROUP_INVALID']);
   });
 });
+
+describe('any sequence of marks, stops, starts and restarts', () => {
+  // A linear congruential generator: the same sequences on every machine.
+  function random(seed: number): () => number {
+    let state = seed;
+    return () => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0) / 2 ** 32;
+  }
+
+  it('is read as a person would tell it: stopped from a stop until a start or another version', async () => {
+    let stops = 0;
+    for (let seed = 1; seed <= 400; seed++) {
+      const next = random(seed);
+      const w = world({ 'paasta-prod.all-20260101T000000-deploy': A });
+      const told: string[] = [];
+      let version = `${A} null`;
+      let isStopped = false;
+      for (let step = 0; step < 12; step++) {
+        const dice = next();
+        if (dice < 0.4) {
+          // Marks come from other machines, later; what is said about instances may fall into one second.
+          w.state.now += 20_000;
+          const sha = next() < 0.5 ? A : B;
+          const imageVersion = next() < 0.3 ? 'v1' : null;
+          await w.mark(sha, imageVersion);
+          if (version !== `${sha} ${String(imageVersion)}`) isStopped = false;
+          version = `${sha} ${String(imageVersion)}`;
+          told.push(`mark ${version}`);
+        } else {
+          const verb = dice < 0.7 ? 'stop' : dice < 0.85 ? 'start' : 'restart';
+          const { problems } = await w.do(verb);
+          expect(problems).toEqual([]);
+          isStopped = verb === 'stop';
+          told.push(verb);
+        }
+        if (isStopped) stops++;
+        expect(`${w.reads().desiredState} after ${told.join(', ')}`).toBe(`${isStopped ? 'stop' : 'start'} after ${told.join(', ')}`);
+      }
+    }
+    // Both states occur: a reader that always says the same would not pass.
+    expect(stops).toBeGreaterThan(1_000);
+    expect(stops).toBeLessThan(3_800);
+  });
+});
