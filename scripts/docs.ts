@@ -1,8 +1,12 @@
-/** `npm run docs`: writes the tables of inputs and outputs of every action-…/README.md from its action.yml. `--check` only compares. */
+/**
+ * `npm run docs`: writes the tables of inputs and outputs of every action-…/README.md from its action.yml, docs/schemas and
+ * docs/instance-keys.md from the schemas. `--check` only compares.
+ */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { load } from 'js-yaml';
+import { refreshSchemas } from './schema-docs.ts';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -65,6 +69,7 @@ export function refresh(check: boolean, root: string = ROOT): readonly string[] 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const check = process.argv.includes('--check');
   const changed = refresh(check);
-  for (const directory of changed) process.stdout.write(`${directory}/README.md ${check ? 'is not fresh: run npm run docs' : 'written'}\n`);
-  process.exitCode = check && changed.length > 0 ? 1 : 0;
+  const files = [...changed.map((directory) => `${directory}/README.md`), ...refreshSchemas(check)];
+  for (const file of files) process.stdout.write(`${file} ${check ? 'is not fresh: run npm run docs' : 'written'}\n`);
+  process.exitCode = check && files.length > 0 ? 1 : 0;
 }
