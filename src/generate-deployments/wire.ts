@@ -16,7 +16,7 @@ export function wire({ env, log, mask, signal, name, workingDirectory }: Runtime
       github: async () => {
         if (token === '') return undefined;
         // Loaded late: a tree whose repositories are all on this machine needs no client.
-        const { connectRefBatches, repositoryAddress, serverUrlOf } = await import('../shared/github/index.ts');
+        const [{ repositoryAddress, serverUrlOf }, { connectRefBatches }] = await Promise.all([import('../shared/github/index.ts'), import('../shared/github/ref-batches.ts')]);
         return { serverHost: new URL(serverUrlOf(apiUrl)).host.toLowerCase(), address: repositoryAddress, batches: connectRefBatches({ apiUrl, token, userAgent: name, log, mask, env, signal }) };
       },
       git: (url) => connectGit({ url, run, env, log, mask, workingDirectory, signal }),

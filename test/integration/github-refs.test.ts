@@ -1,6 +1,6 @@
 /** Refs of many repositories through GraphQL, against GitHub's published schema over real bare repositories. */
 import { UserError } from '../../src/shared/contract/errors.ts';
-import { connectRefBatches } from '../../src/shared/github/index.ts';
+import { connectRefBatches } from '../../src/shared/github/ref-batches.ts';
 import type { ConnectOptions, RefBatches, RefsAnswer } from '../../src/shared/github/index.ts';
 import { recordingLog } from '../support/recording.ts';
 import type { RecordingLog } from '../support/recording.ts';

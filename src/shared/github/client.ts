@@ -5,32 +5,11 @@
 import { Octokit } from '@octokit/rest';
 import { retry } from '@octokit/plugin-retry';
 import { throttling } from '@octokit/plugin-throttling';
-import { CancelledError, problem, UserError } from '../contract/errors.ts';
-import type { Log, Mask } from '../contract/ports.ts';
+import { CancelledError, UserError } from '../contract/errors.ts';
+import type { Log } from '../contract/ports.ts';
 import { networkFetch, proxyFor } from '../network/index.ts';
-import type { Environment } from '../network/index.ts';
+import { checkedApiUrl, serverUrlFor, type ConnectOptions } from './connect.ts';
 import { explain } from './explain.ts';
-import { repositoryOf } from './repository.ts';
-import type { GitHub } from './types.ts';
-
-export interface ConnectOptions {
-  /** `GITHUB_API_URL`: `https://api.github.com` or `https://<enterprise host>/api/v3`. */
-  readonly apiUrl: string;
-  readonly token: string;
-  /** Name and version of the action. */
-  readonly userAgent: string;
-  readonly log: Log;
-  readonly mask: Mask;
-  /** For HTTP_PROXY, HTTPS_PROXY, NO_PROXY and GITHUB_SERVER_URL. */
-  readonly env: Environment;
-  readonly signal?: AbortSignal | undefined;
-  /** Milliseconds of the first pause before a passing failure is tried again (then 4 and 9 times as long). Default 1000. */
-  readonly backOff?: number;
-  /** Seconds that we wait for a rate limit to end; longer ones are reported at once. Default 120. */
-  readonly longestWait?: number;
-  /** Milliseconds that one request may take. Default 30 s. */
-  readonly requestTimeout?: number;
-}
 
 /** What the operations use: Octokit with our settings, and a way to make calls that are cancellable and explained. */
 export interface Connection {
@@ -54,32 +33,13 @@ const ApiClient = Octokit.plugin(retry, throttling);
 const attemptsOnLimit = 3;
 let clients = 0;
 
-/** Pages for people live beside the API: github.com for api.github.com, the host itself on Enterprise. */
-export function serverUrlOf(apiUrl: string): string {
-  const url = new URL(apiUrl);
-  if (url.hostname === 'api.github.com') return 'https://github.com';
-  if (/^api\./.test(url.hostname) && url.hostname.endsWith('.ghe.com')) return `${url.protocol}//${url.host.slice('api.'.length)}`;
-  return url.origin;
-}
-
-/** Throws `UserError`: INVALID_API_URL, NO_GITHUB_TOKEN, INVALID_PROXY. Asks nobody yet. */
-export function connectGitHub(options: ConnectOptions): GitHub {
-  const connection = openConnection(options);
-  return { apiUrl: connection.apiUrl, serverUrl: connection.serverUrl, repository: (owner, name) => repositoryOf(connection, owner, name) };
-}
-
 /**
- * As `connectGitHub`, for rooms of this directory. `paced: false` takes the throttling plugin out: it lets one GraphQL query a second
+ * The client for rooms of this directory; throws as `connectGitHub`. `paced: false` takes the throttling plugin out: it lets one GraphQL query a second
  * through, as if queries were writes.
  */
 export function openConnection(options: ConnectOptions, { paced = true }: { readonly paced?: boolean } = {}): Connection {
   const { log, token, signal } = options;
-  if (token === '') throw new UserError(problem('NO_GITHUB_TOKEN', 'there is no token for the GitHub API', { input: 'github-token', hint: "pass github-token: ${{ github.token }} with the permissions that the README names" }));
-  options.mask(token);
-  const apiUrl = options.apiUrl.replace(/\/+$/, '');
-  if (!URL.canParse(apiUrl) || !/^https?:$/.test(new URL(apiUrl).protocol)) {
-    throw new UserError(problem('INVALID_API_URL', `github-api-url is not an http(s) address: '${options.apiUrl}'`, { input: 'github-api-url', hint: 'https://api.github.com, or https://<host>/api/v3 on an Enterprise server' }));
-  }
+  const apiUrl = checkedApiUrl(options);
   const plain = networkFetch(options.env);
   const requestTimeout = options.requestTimeout ?? 30_000;
   const backOff = options.backOff ?? 1000;
@@ -108,7 +68,7 @@ export function openConnection(options: ConnectOptions, { paced = true }: { read
   });
   octokit.hook.before('request', (request) => { request.headers['x-github-api-version'] = '2022-11-28'; });
 
-  const serverUrl = options.env['GITHUB_SERVER_URL'] !== undefined && options.env['GITHUB_API_URL']?.replace(/\/+$/, '') === apiUrl ? options.env['GITHUB_SERVER_URL'].replace(/\/+$/, '') : serverUrlOf(apiUrl);
+  const serverUrl = serverUrlFor(apiUrl, options.env);
   const attempt: Connection['attempt'] = async (what, repository, body) => {
     if (isAborted(signal)) throw new CancelledError();
     try {

@@ -1,6 +1,6 @@
 /** The only door to GitHub: its REST API through Octokit, and the job's event. */
-export { connectGitHub, serverUrlOf } from './client.ts';
-export type { ConnectOptions } from './client.ts';
+export { connectGitHub, serverUrlOf } from './connect.ts';
+export type { ConnectOptions } from './connect.ts';
 export { repositoryAddress, serverCompareUrl } from './addresses.ts';
 export type { RepositoryAddress } from './addresses.ts';
 export { readEventContext } from './event.ts';
@@ -8,5 +8,5 @@ export type { ContextSource, EventContext } from './event.ts';
 export type {
   CheckAnnotation, Comment, CommitRelation, Comparison, Deployment, DeploymentState, GitHub, GitHubRepository, NewCheckRun, NewDeployment, NewDeploymentStatus, Ref,
 } from './types.ts';
-export { connectRefBatches } from './ref-batches.ts';
+// `connectRefBatches` is imported from ref-batches.ts itself: Octokit comes with it, and light actions load Octokit late
 export type { RefBatches, RefsAnswer, RepositoryName } from './ref-batches.ts';

@@ -2,7 +2,8 @@
 import { CancelledError, UserError } from '../contract/errors.ts';
 import type { Problem } from '../contract/errors.ts';
 import { openConnection } from './client.ts';
-import type { ConnectOptions, Connection } from './client.ts';
+import type { Connection } from './client.ts';
+import type { ConnectOptions } from './connect.ts';
 import { isAmbiguous, wordsOf } from './explain.ts';
 import { inBatches, isTooLarge, keyOf, queryText, readAnswer, REPOSITORIES_PER_QUERY } from './ref-query.ts';
 import type { PageAnswer, QueryError, RepositoryName, Want } from './ref-query.ts';
@@ -39,6 +40,7 @@ interface QueryAnswer {
 
 /** Throws as `connectGitHub`. Asks nobody yet. */
 export function connectRefBatches(options: ConnectOptions): RefBatches {
+  options.mask(options.token);
   const connection = openConnection(options, { paced: false });
   const where = new URL(connection.apiUrl).host;
   /** Said by one query, true for all: a token that is refused, a limit that is used up, a server that is away. */

@@ -33,13 +33,16 @@ export async function markDeployGroup(request: MarkRequest, ports: MarkPorts): P
   const { deployGroup, version } = request;
   const { log, repository } = ports;
   const noted: Problem[] = [...checkGroup(request)];
+  // the registry and the repository are asked side by side; what the registry says counts only when there is something to mark
+  const look = request.image === undefined ? undefined : ports.registry.resolveDigest(request.image.reference);
+  look?.catch(() => undefined);
   let refs = await repository.listRefs(markRefPrefix(deployGroup));
   const first = marksOf(refs, deployGroup)[0];
   log.debug(`mark: ${deployGroup} runs ${first === undefined ? 'nothing yet' : `${shortVersion(first)} (${first.tag})`}`);
   if (first !== undefined && sameVersion(first, version)) return alreadyMarked(request, ports, refs, first, noted);
 
   let decision = await decide(request, ports, refs);
-  const digest = await checkImage(request, ports);
+  const digest = await checkImage(request, ports, look);
 
   for (let attempt = 1; ; attempt++) {
     const tag = deployTag(deployGroup, timestampFor(decision.marks[0], ports, noted), version.imageVersion);
@@ -110,10 +113,10 @@ async function decide(request: MarkRequest, ports: MarkPorts, refs: readonly Ref
   return { marks: takenRef.length > 0 ? marksOf([...refs, ...takenRef], deployGroup) : listed, relation, problems };
 }
 
-async function checkImage({ image, service }: MarkRequest, { registry, log }: MarkPorts): Promise<string | undefined> {
+async function checkImage({ image, service }: MarkRequest, { registry, log }: MarkPorts, look: ReturnType<MarkPorts['registry']['resolveDigest']> | undefined): Promise<string | undefined> {
   if (image === undefined) return undefined;
   const { reference, wait, poll } = image;
-  let found = await registry.resolveDigest(reference);
+  let found = await look;
   if (found === undefined && wait > 0) {
     log.info(`waiting up to ${formatDuration(wait)} for ${reference}`);
     found = await registry.waitFor(reference, wait, poll);
