@@ -190,7 +190,7 @@ describe('a good tree', () => {
   });
 
   it('is validated without a system configuration, too, and says what that means', async () => {
-    writeService('web', { 'kubernetes-prod.yaml': 'main:\n  deploy_group: prod.main\n  env: {A: SECRET(x)}\n' });
+    writeService('web', { 'kubernetes-prod.yaml': 'main:\n  deploy_group: prod.main\n  env: {A: SECRET(x)}\n', 'secrets/x.json': '{"environments": {"prod": {"ciphertext": "y"}}}' });
     const run = await validate({ 'system-config-dir': 'nowhere' });
     expect(run.code).toBe(0);
     expect(run.text).toContain('those that files name are taken (prod)');

@@ -6,6 +6,7 @@ import { UserError, problem, warning, type Problem } from '../contract/errors.ts
 import { suggestName } from '../contract/near.ts';
 import { BUILD_STEPS } from '../contract/pipeline-words.ts';
 import type { TreeReader } from '../contract/ports.ts';
+import { parseSecretReference } from '../contract/secret-reference.ts';
 import { isMap, numberOf, type Value } from '../contract/values.ts';
 import { checkSchema } from './schema-check.ts';
 import { gitUrlOf } from './soa-configs.ts';
@@ -17,7 +18,7 @@ import { checkLimits } from './validate-limits.ts';
 import { checkCollisions, checkFileNames, checkLabels } from './validate-names.ts';
 import { checkRequires } from './validate-requires.ts';
 import { duplicateKeys } from './validate.ts';
-import { keysOf } from './yaml-values.ts';
+import { isTruthy, keysOf } from './yaml-values.ts';
 import { readYaml, type YamlDocument } from './yaml.ts';
 
 interface Claim {
@@ -53,6 +54,7 @@ export function acrossChecks(tree: TreeReader, system: SystemConfig, soa: SoaCon
       () => checkFileNames(tree, system, service),
       () => checkCollisions(config, soa.services()),
       () => config.instances.flatMap((instance) => [...(isLongRunning(instance) ? checkLabels(instance) : []), ...checkLimits(instance)]),
+      () => checkSecretNames(config, system, soa),
       () => checkGroups(config),
       () => checkRegistrations(config, soa, namespacesOf),
       () => checkNamespaces(config, read(`${service}/smartstack.yaml`)),
@@ -75,6 +77,28 @@ export function acrossChecks(tree: TreeReader, system: SystemConfig, soa: SoaCon
       }
     });
   };
+}
+
+/**
+ * Secrets without a file, for clusters whose ecosystem nobody knows: for the others PaaSTA's own check looks into the file, too.
+ */
+function checkSecretNames(config: ServiceConfig, system: SystemConfig, soa: SoaConfigs): readonly Problem[] {
+  const map = system.values.vault_cluster_map;
+  const faults: Problem[] = [];
+  for (const instance of config.instances) {
+    const { env, service } = instance.config;
+    if (!isMap(env) || (isMap(map) && isTruthy(map[instance.cluster]))) continue;
+    const own = typeof service === 'string' ? service : instance.service;
+    for (const name of keysOf(env)) {
+      const value = env[name];
+      const reference = typeof value === 'string' ? parseSecretReference(value) : undefined;
+      if (reference === undefined) continue;
+      const owner = reference.shared ? '_shared' : own;
+      const known = soa.secrets(owner);
+      if (!known.includes(reference.name)) faults.push(problem('SECRET_MISSING', `${instance.service}.${instance.instance} in ${instance.cluster}: secret '${reference.name}': there is no ${owner}/secrets/${reference.name}.json`, { ...instance.position(['env', name]), hint: `add the secret, or correct its name; ${suggestName(reference.name, known)}` }));
+    }
+  }
+  return faults;
 }
 
 /** Steps of deploy.yaml that deploy nothing. The other direction is PaaSTA's own check. */
