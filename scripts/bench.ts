@@ -9,6 +9,7 @@ import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { runBundle } from '../test/support/runner.ts';
 import { auditCounts, auditOffset, startCluster, type Cluster } from '../test/testbed/index.ts';
+import { contractFigures } from './bench-contract.ts';
 import { ROOT } from './steps.ts';
 
 interface Figure { readonly name: string; readonly value: string; readonly target: string; readonly reached: boolean }
@@ -180,6 +181,8 @@ try {
   }
   const bytes = readdirSync(join(ROOT, 'dist'), { recursive: true, encoding: 'utf8' }).filter((f) => /\.m?js$/.test(f)).reduce((n, f) => n + statSync(join(ROOT, 'dist', f)).size, 0);
   report('code in dist/', `${(bytes / 2 ** 20).toFixed(2)} MB`, '≤ 10 MB', bytes <= 10 * 2 ** 20);
+
+  await contractFigures(report);
 
   const cluster = await startCluster({ name: 'bench', size: 'control-plane', fakeNodes: 3, log: (line) => { console.log(line); } });
   try {

@@ -19,7 +19,7 @@ export interface GenerateWire {
   tree(path: string): TreeReader;
   isDirectory(path: string): boolean;
   /** Replaces a file of the tree at `root` at once. */
-  write(root: string, path: string, text: string): void;
+  readonly write: (root: string, path: string, text: string) => void;
   refs(options: { readonly apiUrl: string; readonly token: string }): RefWorld;
 }
 
@@ -115,7 +115,7 @@ interface Target {
   readonly soaPath: string;
   readonly inputs: GenerateInputs;
   readonly github: GitHubRefs | undefined;
-  write(root: string, path: string, text: string): void;
+  readonly write: GenerateWire['write'];
 }
 
 /** One service. Throws only what is ours, and `CancelledError`. */

@@ -14,8 +14,8 @@ export interface GitHubRefs {
 
 export interface RefWorld {
   /** Connects. `undefined` without a token: then plain git does all. */
-  github(): Promise<GitHubRefs | undefined>;
-  git(url: string): { listRefsOf(prefixes: readonly string[]): Promise<readonly Ref[]> };
+  readonly github: () => Promise<GitHubRefs | undefined>;
+  readonly git: (url: string) => { listRefsOf(prefixes: readonly string[]): Promise<readonly Ref[]> };
 }
 
 /** Where the marks of a service are. */
