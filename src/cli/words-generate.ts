@@ -5,6 +5,7 @@ export const GENERATE_WORDS: readonly Word[] = [
   {
     name: 'generate-deployments',
     stage: 'generate-deployments',
+    plain: true,
     about: 'writes deployments.json of a service, or of all, from the marks in the repositories',
     options: [
       { ...SERVICE, help: "only this service; a leading 'services-' and trailing '/' are taken off. Default: every service" },

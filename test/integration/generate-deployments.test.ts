@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { sharedStore, type SharedStore } from '../support/bare-repositories.ts';
-import { runBundle, type BundleRun } from '../support/runner.ts';
+import { runBundle, type BundleOptions, type BundleRun } from '../support/runner.ts';
 import { startGitHub, type GitHubDouble } from '../testbed/github/index.ts';
 
 const ENTRY = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), ...(process.env['PAASTA_TEST_SOURCES'] === '1' ? ['src', 'generate-deployments', 'index.ts'] : ['dist', 'generate-deployments', 'index.js']));
@@ -36,12 +36,13 @@ function tree(services: Readonly<Record<string, string>>): string {
   return soa;
 }
 
-function generate(soa: string, inputs: Record<string, string> = {}, env: Record<string, string | undefined> = {}): Promise<BundleRun> {
+function generate(soa: string, inputs: Record<string, string> = {}, env: Record<string, string | undefined> = {}, onStart?: BundleOptions['onStart']): Promise<BundleRun> {
   return runBundle('generate-deployments', {
     entry: ENTRY,
     inputs: { 'soa-dir': soa, 'system-config-dir': join(scratch, 'system'), ...inputs },
     env: { GITHUB_API_URL: github.apiUrl, GITHUB_REPOSITORY: 'acme/soa-configs', RUNNER_DEBUG: '1', ...env },
     deadline: 100_000,
+    ...(onStart === undefined ? {} : { onStart }),
   });
 }
 const fileOf = (soa: string, service: string): string => readFileSync(join(soa, service, 'deployments.json'), 'utf8');
@@ -103,6 +104,17 @@ describe('1,000 services at GitHub', () => {
     expect(run.text).toMatch(/and \d+ more: cannot list the tags in acme\/svc\d+ and \d+ more repositories: the rate limit of this token is used up; it ends at/);
     expect(fileOf(soa, name(0))).toContain('b'.repeat(40));
     expect(run.outputs).toMatchObject({ changed: 'false', services: '[]' });
+  });
+});
+
+describe('a signal', () => {
+  it('ends the run at once, and leaves whole files', async () => {
+    const soa = tree({ [name(0)]: `${github.url}/acme/${name(0)}.git` });
+    github.faults.add({ kind: 'slow', operation: 'graphql', milliseconds: 20_000 });
+    const run = await generate(soa, { 'github-token': token }, {}, (child) => { setTimeout(() => child.kill('SIGTERM'), 1_500); });
+    expect(run.code).toBe(130);
+    expect(run.milliseconds).toBeLessThan(6_000);
+    expect(readdirSync(join(soa, name(0))).sort()).toEqual(['kubernetes-prod.yaml', 'service.yaml']);
   });
 });
 

@@ -75,6 +75,35 @@ describe('listing refs', () => {
   });
 });
 
+describe('a repository on this machine', () => {
+  it('is read without a server, packed or loose, and says the newest mark as a server does', async () => {
+    const local = await github.createRepository('acme', 'local', { files: { a: 'a' } });
+    const one = local.firstCommit;
+    const two = await local.commit({ a: 'b' }, 'two');
+    await local.setRef('refs/tags/paasta-prod.main-20260101T000000-deploy', one);
+    await local.git('tag', '-a', '-m', 'x', 'paasta-prod.main+v2-20260103T000000-deploy', two);
+    await local.setRef('refs/tags/paasta-prod.main-20260102T000000-deploy', one);
+    await local.setRef('refs/tags/paasta-prodXmain-20260104T000000-deploy', one);
+    await local.setRef('refs/heads/paasta-prod.main', one);
+    const newest = { name: 'refs/tags/paasta-prod.main+v2-20260103T000000-deploy', sha: two, timestamp: '20260103T000000', imageVersion: 'v2' };
+    const prefixes = ['refs/tags/paasta-', 'refs/heads/paasta-'];
+    const served = await connectGit({ url: local.cloneUrl, run, env: environment, log, mask: () => undefined }).listRefsOf(prefixes);
+    const direct = connectGit({ url: local.bareDir, run: recordedRun, env: environment, log, mask: () => undefined });
+    const names = (refs: readonly { name: string; sha: string }[]): string[] => refs.map(({ name, sha }) => `${name} ${sha}`).sort();
+    expect(served).toHaveLength(5);
+    expect(names(await direct.listRefsOf(prefixes))).toEqual(names(served));
+    expect(await direct.newestMark('prod.main')).toEqual(newest);
+    expect(started.map(([, , word]) => word)).toEqual(['for-each-ref', 'for-each-ref']);
+    await local.git('pack-refs', '--all');
+    started.length = 0;
+    expect(names(await direct.listRefsOf(prefixes))).toEqual(names(served));
+    expect(await direct.newestMark('prod.main')).toEqual(newest);
+    expect(await direct.newestMark('prod')).toBeUndefined();
+    expect(started).toEqual([]);
+    expect(await connectGit({ url: local.cloneUrl, run, env: environment, log, mask: () => undefined }).newestMark('prod.main')).toEqual(newest);
+  });
+});
+
 describe('tags', () => {
   it('tags without a checkout and without moving files in either direction', async () => {
     expect(await remote().createTag('paasta-free-20260101T000000-deploy', first)).toBe('created');
