@@ -1,5 +1,5 @@
 /** Validates services of a tree: everything that is wrong in all of their files, from one run. */
-import { UserError, problem, type Problem } from '../shared/contract/errors.ts';
+import { UserError, messageOf, problem, type Problem } from '../shared/contract/errors.ts';
 import { suggestName } from '../shared/contract/near.ts';
 import type { TreeReader } from '../shared/contract/ports.ts';
 import { loadSoaConfigs, systemConfigOf, type SoaConfigs, type SystemConfig } from '../shared/soa-configs/index.ts';
@@ -11,6 +11,11 @@ export interface Checked {
   readonly services: readonly ServiceReport[];
   /** Files are relative to the tree. */
   readonly problems: readonly Problem[];
+}
+
+interface ServiceFindings {
+  readonly failed: readonly string[];
+  readonly found: readonly Problem[];
 }
 
 const CLUSTER_FILE = /^(?:kubernetes|eks|adhoc|tron)-(.+)\.yaml$/;
@@ -55,14 +60,23 @@ export function checkServices(tree: TreeReader, system: SystemConfig, services: 
   const problems: Problem[] = [];
   const reports: ServiceReport[] = [];
   for (const service of services ?? soa.services()) {
-    const { failed, found } = checkService(tree, system, soa, across, service, derived);
+    const { failed, found } = guarded(service, () => checkService(tree, system, soa, across, service, derived));
     problems.push(...found);
     reports.push({ service, failed, errors: countOf(found, 'error'), warnings: countOf(found, 'warning') });
   }
   return { services: reports, problems: inOrder([...soa.problems, ...problems].map(located)) };
 }
 
-function checkService(tree: TreeReader, system: SystemConfig, soa: SoaConfigs, across: (service: string) => readonly Problem[], service: string, derived: boolean): { readonly failed: readonly string[]; readonly found: readonly Problem[] } {
+/** A fault of ours in one service must not hide what is wrong with the others. */
+function guarded(service: string, check: () => ServiceFindings): ServiceFindings {
+  try {
+    return check();
+  } catch (error) {
+    return { failed: [], found: [problem('INTERNAL_ERROR', `validation of ${service} failed in a way that is not your fault: ${messageOf(error)}`, { file: `${service}/service.yaml`, hint: 'please report it with the files of the service' })] };
+  }
+}
+
+function checkService(tree: TreeReader, system: SystemConfig, soa: SoaConfigs, across: (service: string) => readonly Problem[], service: string, derived: boolean): ServiceFindings {
   if (!soa.has(service)) return { failed: [], found: [problem('UNKNOWN_SERVICE', `'${service}' is not a directory of soa-configs`, { input: 'service', hint: suggestName(service, soa.services()) })] };
   const refused = refusalOf(tree, service);
   if (refused.length > 0) return { failed: [], found: refused };
