@@ -179,7 +179,7 @@ function freePort(claims: ReadonlyMap<number, readonly Claim[]>): number {
 
 /** Repository, without what does not matter in its address. */
 function repositoryKey(url: string): string {
-  return url.trim().replace(/\/+$/, '').replace(/\.git$/, '').toLowerCase();
+  return url.trim().replace(/(?<!\/)\/+$/, '').replace(/\.git$/, '').toLowerCase();
 }
 
 /** Services by the repository that they are built from; without `git_url` PaaSTA's default counts. */
