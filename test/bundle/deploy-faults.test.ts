@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { auditCounts, auditOffset, startCluster, type Cluster } from '../testbed/index.ts';
-import { startProxy } from '../support/network.ts';
+import { startProxy } from '../support/network-fronts.ts';
 import { createScene, sha, worker, type Scene } from '../support/deploy-scene.ts';
 import type { BundleOptions, BundleRun } from '../support/runner.ts';
 
@@ -317,12 +317,12 @@ describe('faults of deploy', () => {
     try {
       const through = await deploy({ service: 'via' }, { env: { HTTPS_PROXY: proxy.url } });
       expect(through.text).toContain('✔ lab: proven (1 deployed)');
-      expect(proxy.connects).toContain(`CONNECT ${new URL(cluster.server).host}`);
-      proxy.connects.length = 0;
+      expect(proxy.seen).toContain(`CONNECT ${new URL(cluster.server).host}`);
+      proxy.seen.length = 0;
       expect((await deploy({ service: 'via' }, { env: { HTTPS_PROXY: proxy.url, NO_PROXY: '127.0.0.1' } })).code).toBe(0);
-      expect(proxy.connects).toEqual([]);
+      expect(proxy.seen).toEqual([]);
     } finally {
-      proxy.stop();
+      await proxy.stop();
     }
     const config = JSON.parse(readFileSync(cluster.kubeconfigPath, 'utf8')) as { clusters: { name: string; cluster: { server: string } }[] };
     const file = join(scene.directory, 'no-authority.kubeconfig');
