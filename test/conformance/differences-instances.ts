@@ -54,7 +54,9 @@ function hostTerm(condition: JsonMap): Changed {
 }
 
 function conditions(value: unknown): readonly JsonMap[] {
-  return value === undefined || value === null ? [] : ((Array.isArray(value) ? value : [value]) as readonly JsonMap[]);
+  const list = (value === undefined || value === null ? [] : Array.isArray(value) ? value : [value]) as readonly JsonMap[];
+  // A condition without service and instance selects nothing: PaaSTA leaves it out.
+  return list.filter((condition) => 'service' in condition || 'instance' in condition);
 }
 
 function isError(value: Json | undefined, text: string): boolean {
@@ -182,7 +184,7 @@ export const instanceDifferences: readonly Difference[] = [
       if (test.kind === 'hash') return rendersNow(wanted);
       if (test.kind === 'objects') return { app: { check: httpCheckOf(test) } };
       const changed = map(
-        perInstance(wanted, (s) => {
+        perInstance(wanted, (s, instance) => {
           if (s['healthcheck_mode'] !== 'http2') return undefined;
           const probe = {
             httpGet: { path: s['healthcheck_uri'], port: s['container_port'], scheme: 'HTTP' },
@@ -191,7 +193,7 @@ export const instanceDifferences: readonly Difference[] = [
             timeoutSeconds: s['healthcheck_timeout_seconds'],
             failureThreshold: s['healthcheck_max_consecutive_failures'],
           };
-          return { healthcheck_mode: 'http', liveness_probe: probe };
+          return { healthcheck_mode: 'http', ...('liveness_probe' in s ? { liveness_probe: probe } : {}), ...('readiness_probe' in s && map(instance['mesh'])['in_mesh'] === false ? { readiness_probe: probe } : {}) };
         }),
       );
       const instances = Object.entries(map(changed['instances'])).map(([key, value]) => {

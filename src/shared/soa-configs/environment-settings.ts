@@ -3,7 +3,7 @@ import { warning } from '../contract/errors.ts';
 import { shaOfImage } from '../contract/image.ts';
 import { pythonText } from '../contract/python-text.ts';
 import { parseSecretReference } from '../contract/secret-reference.ts';
-import { isMap, type ValueMap } from '../contract/values.ts';
+import { Float, isMap, type Value, type ValueMap } from '../contract/values.ts';
 import { typeName, type SettingReader } from './setting-reader.ts';
 import type { InstanceSettings, NumberValue } from './settings-types.ts';
 import type { InstanceConfig } from './types.ts';
@@ -53,7 +53,7 @@ export function environmentOf(instance: InstanceConfig, facts: EnvironmentFacts,
   all.set('PAASTA_INSTANCE_TYPE', type);
   all.set('AWS_SDK_UA_APP_ID', [...`${service}.${instance.instance}`].slice(0, APP_ID_LIMIT).join(''));
   for (const [name, text] of userEnvironment(instance, read)) all.set(name, text);
-  if (type !== 'tron') all.set('PAASTA_PORT', String(facts.containerPort));
+  if (type !== 'tron') all.set('PAASTA_PORT', portText(instance.config.container_port, facts.containerPort));
   if (onKubernetes) {
     all.set('PAASTA_SOA_CONFIGS_SHA', facts.soaConfigsCommit);
     all.delete('PAASTA_CLUSTER');
@@ -67,6 +67,11 @@ export function environmentOf(instance: InstanceConfig, facts: EnvironmentFacts,
     Object.defineProperty(target, name, { value: reference?.name ?? text, enumerable: true, writable: true, configurable: true });
   }
   return { env, secretEnv, sharedSecretEnv };
+}
+
+/** A port that was written with a point keeps it (`8080.0`), as every number of PaaSTA that becomes text. */
+function portText(given: Value | undefined, port: number): string {
+  return given instanceof Float && given.value === port ? pythonText(given) : String(port);
 }
 
 /** `env` as text. Values that are not text work as in PaaSTA (`True`, `1.0`), with a warning: `validate` refuses them. */

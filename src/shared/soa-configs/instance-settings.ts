@@ -312,16 +312,21 @@ function sameMap(a: ValueMap, b: ValueMap): boolean {
   return keysOf(a).length === keysOf(b).length && keysOf(a).every((key) => plain(a[key]) === plain(b[key]));
 }
 
+/** A number without its fraction, all digits: past 2^53 `String` would round them and go over to exponents. */
+function digits(value: number): string {
+  return Number.isFinite(value) ? BigInt(Math.trunc(value)).toString() : String(value);
+}
+
 function dockerParametersOf(instance: InstanceConfig, system: SystemConfig, read: Reader, resources: Pick<InstanceSettings, 'cpus' | 'cpuBurstAdd' | 'mem' | 'disk'>, extra: ValueMap, capAdd: readonly string[]): readonly string[] {
   const number = (value: NumberValue): number => numberOf(value) ?? 0;
   const period = read.plainNumber('dockerParameters', ['cfs_period_us'], 100_000, { min: 0, unit: 'microseconds' });
   const quota = (number(resources.cpus) + number(resources.cpuBurstAdd)) * period;
   read.follows('dockerParameters', 'cpus', 'cpuBurstAdd', 'mem', 'extraDockerArgs', 'capAdd');
   return [
-    `memory-swap=${Math.ceil(number(resources.mem) + 64)}m`,
-    `cpu-period=${Math.trunc(period)}`,
-    `cpu-quota=${Math.trunc(quota)}`,
-    ...(isTruthy(system.values.enforce_disk_quota) ? [`storage-opt=size=${Math.trunc(number(resources.disk) * 1_048_576)}`] : []),
+    `memory-swap=${digits(Math.ceil(number(resources.mem) + 64))}m`,
+    `cpu-period=${digits(period)}`,
+    `cpu-quota=${digits(quota)}`,
+    ...(isTruthy(system.values.enforce_disk_quota) ? [`storage-opt=size=${digits(number(resources.disk) * 1_048_576)}`] : []),
     `label=paasta_service=${instance.service}`,
     `label=paasta_instance=${instance.instance}`,
     ...keysOf(extra).map((key) => `${key}=${pythonText(extra[key] as Value)}`),

@@ -132,7 +132,7 @@ function loadService(tree: TreeReader, system: SystemConfig, service: string, sm
       incomplete ||= problems.length > before;
       continue;
     }
-    const context: FileContext = { service, cluster, type: type as InstanceType, ...found, general, problems, declared };
+    const context: FileContext = { service, cluster, type: type as InstanceType, ...found, general, monitoringFile: companions.monitoring ?? null, problems, declared };
     const tuned = autotuned(tree, system, files.length > 0, context);
     const made = type === 'tron' ? tronInstances(context) : plainInstances(context, tuned);
     if (!companionsBroken) instances.push(...made);
@@ -141,7 +141,8 @@ function loadService(tree: TreeReader, system: SystemConfig, service: string, sm
   const registry = general.docker_registry;
   if (gitUrl !== undefined && gitUrl !== null && typeof gitUrl !== 'string') problems.push(problem('WRONG_TYPE', 'git_url must be text', { ...(serviceYaml?.document.position(['git_url']) ?? {}) }));
   if (registry !== undefined && registry !== null && typeof registry !== 'string') problems.push(problem('WRONG_TYPE', 'docker_registry must be text', { ...(serviceYaml?.document.position(['docker_registry']) ?? {}) }));
-  const smartstack = isMap(general.smartstack) ? general.smartstack : emptyMap();
+  // The mesh is read from its file alone: a smartstack key of service.yaml means nothing.
+  const smartstack = isMap(companions.smartstack) ? companions.smartstack : emptyMap();
   return {
     service,
     serviceYaml: serviceYaml?.map ?? emptyMap(),
@@ -158,6 +159,7 @@ function loadService(tree: TreeReader, system: SystemConfig, service: string, sm
     clusters: [...new Set(clusterFiles.map((f) => f.cluster))].sort(),
     declared,
     general,
+    monitoringFile: companions.monitoring ?? null,
     pipeline,
     incomplete,
   };
@@ -196,6 +198,7 @@ interface FileContext {
   readonly document: YamlDocument;
   readonly map: ValueMap;
   readonly general: ValueMap;
+  readonly monitoringFile: Value;
   readonly problems: Problem[];
   readonly declared: DeclaredInstance[];
 }
@@ -234,7 +237,7 @@ function plainInstances(context: FileContext, tuned: ValueMap): readonly Instanc
 
 function tronInstances(context: FileContext): readonly InstanceConfig[] {
   const made: InstanceConfig[] = [];
-  for (const action of tronActions(context.map, context.service, context.general, context.document)) {
+  for (const action of tronActions(context.map, context.service, context.general, context.monitoringFile, context.document)) {
     context.declared.push({ type: 'tron', cluster: context.cluster, instance: action.instance, position: action.position });
     if (action.problem !== undefined) context.problems.push(action.problem);
     else {

@@ -1,6 +1,6 @@
 /**
  * Actions of tron-<cluster>.yaml as instances `job.action`. Rule: `TronJobConfig` in paasta_tools/tron_tools.py: an action inherits
- * service, deploy group and cost owner of its job, and the job's monitoring; nothing of service.yaml.
+ * service, deploy group and cost owner of its job, and the job's monitoring over monitoring.yaml; of service.yaml only the cost owner.
  */
 import { problem, type Problem } from '../contract/errors.ts';
 import { deepMerge } from '../contract/merge.ts';
@@ -24,7 +24,7 @@ export interface TronAction {
 }
 
 /** Actions of all jobs of a file, in file order. */
-export function tronActions(file: ValueMap, service: string, general: ValueMap, document: YamlDocument): readonly TronAction[] {
+export function tronActions(file: ValueMap, service: string, general: ValueMap, monitoringFile: Value, document: YamlDocument): readonly TronAction[] {
   const found: TronAction[] = [];
   const bad = (instance: string, path: readonly string[], message: string, hint: string): void => {
     const position = document.position(path);
@@ -48,20 +48,20 @@ export function tronActions(file: ValueMap, service: string, general: ValueMap, 
         bad(`${job}.${name}`, path, `action '${name}' of job '${job}' must be a mapping`, "give it at least 'command:'");
         continue;
       }
-      found.push({ instance: `${job}.${name}`, path, position: document.position(path), config: actionConfig(action, jobValue, service, general) });
+      found.push({ instance: `${job}.${name}`, path, position: document.position(path), config: actionConfig(action, jobValue, service, general, monitoringFile) });
     }
   }
   return found;
 }
 
-function actionConfig(action: ValueMap, job: ValueMap, service: string, general: ValueMap): ValueMap {
+function actionConfig(action: ValueMap, job: ValueMap, service: string, general: ValueMap, monitoringFile: Value): ValueMap {
   const added = emptyMap();
   if (action.service === undefined) added.service = service;
   if (action.deploy_group === undefined) added.deploy_group = job.deploy_group ?? null;
   const costOwner = isTruthy(job.cost_owner) ? job.cost_owner : general.cost_owner;
   if (action.cost_owner === undefined && costOwner !== undefined && isTruthy(costOwner)) added.cost_owner = costOwner;
   const monitoring = emptyMap();
-  for (const source of [general.monitoring, job.monitoring]) {
+  for (const source of [monitoringFile, job.monitoring]) {
     if (isMap(source)) for (const key of keysOf(source)) if (MONITORING_KEYS.includes(key)) monitoring[key] = source[key] as Value;
   }
   const config = deepMerge(added, action) as Record<string, Value>;

@@ -74,6 +74,8 @@ export interface ServiceConfig {
   readonly declared: readonly DeclaredInstance[];
   /** service.yaml over the contents of its companions: the defaults of every instance (`paasta-runtime.md` §1.3). */
   readonly general: ValueMap;
+  /** What monitoring.yaml holds, `{}` without one: tron's jobs take their monitoring from here, never from service.yaml. */
+  readonly monitoringFile: Value;
   /** deploy.yaml, read. Empty without one. */
   readonly pipeline: Pipeline;
   /** A file could not be read, so that instances may be missing: nothing of the service may be cleaned up. */

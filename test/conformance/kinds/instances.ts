@@ -59,8 +59,8 @@ const GETTERS: Readonly<Record<string, Getter>> = {
 const DEPENDS: Readonly<Record<string, readonly (keyof InstanceSettings)[]>> = {
   resources: ['cpus', 'cpuBurstAdd', 'mem', 'disk', 'gpus'],
   deployment_strategy: ['bounceMethod', 'bounceMarginFactor', 'bounceOverprovisionFactor'],
-  liveness_probe: ['healthcheckMode', 'mesh'],
-  readiness_probe: ['healthcheckMode', 'mesh'],
+  liveness_probe: ['healthcheckMode', 'healthcheckCmd', 'mesh'],
+  readiness_probe: ['healthcheckMode', 'healthcheckCmd', 'mesh'],
   pre_stop: ['preStopCommand'],
   tron_action: ['cpus', 'mem', 'disk', 'env', 'cmd'],
 };

@@ -150,3 +150,10 @@ it('warns of environment values that are not text, and says what the container s
 it('reads adhoc instances with their own image and namespace', () => {
   expect(settings('  docker_url: busybox:1\n  cmd: bash\n', {}, { type: 'adhoc' })).toMatchObject({ dockerUrl: 'busybox:1', namespace: 'paasta', cmd: 'bash', env: { PAASTA_CLUSTER: 'dev', PAASTA_PORT: '8888' } });
 });
+
+// PaaSTA prints these with Python's int and str: every digit, and a port written as 8080.0 stays that way.
+it('prints large docker limits in full and a port as it was written', () => {
+  const found = settings('  cpus: 1.0e+15\n  cpu_burst_add: 0\n  disk: 1.0e+16\n  container_port: 8080.0\n', {}, { system: { enforce_disk_quota: true } });
+  expect(found.dockerParameters).toEqual(expect.arrayContaining(['cpu-quota=100000000000000000000', 'storage-opt=size=10485760000000000000000']));
+  expect([found.containerPort, found.env.PAASTA_PORT]).toEqual([8080, '8080.0']);
+});

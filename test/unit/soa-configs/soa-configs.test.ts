@@ -142,3 +142,11 @@ it('tells a null git_url from a missing one', () => {
   expect(gitUrlOf(load({ 'web/service.yaml': 'git_url: null\n' }))).toBeNull();
   expect(gitUrlOf(load({ 'web/service.yaml': 'a: 1\n' }))).toBe('git@github.yelpcorp.com:services/web');
 });
+
+// Tron reads monitoring.yaml and the mesh smartstack.yaml: a key of the same name in service.yaml reaches neither.
+it('takes monitoring of tron jobs and the mesh from their own files only', () => {
+  const service = load({ 'web/service.yaml': 'monitoring: {team: other}\nsmartstack: {main: {proxy_port: 20001}}\n', 'web/tron-dev.yaml': 'job:\n  schedule: daily\n  actions:\n    one: {command: a}\n', 'web/kubernetes-dev.yaml': 'main: {}\n' });
+  const monitoring = Object.fromEntries(service.instances.map((instance) => [instance.instance, instance.config.monitoring]));
+  expect(monitoring).toEqual({ main: { team: 'other' }, 'job.one': {} });
+  expect(service.mesh('web.main').inMesh).toBe(false);
+});
