@@ -219,13 +219,13 @@ class Validation {
       this.tell('min-max', checkMinMax(instance));
       this.tell('pool-limits', checkPoolLimits(instance, this.system));
       const ecosystem = ecosystems[instance.cluster];
-      if (typeof ecosystem === 'string' && ecosystem !== '') tell('secrets', checkSecrets(instance, ecosystem, (owner, secret, of) => this.secret(owner, secret, of)));
+      if (typeof ecosystem === 'string' && ecosystem !== '') this.tell('secrets', checkSecrets(instance, ecosystem, (owner, secret, of) => this.secret(owner, secret, of)));
       this.problems.push(...checkOwnRules(instance, (owner, secret) => this.soa.secrets(owner).includes(secret)));
       if (!isLongRunning(instance)) continue;
       const document = this.document(`${instance.type}-${instance.cluster}.yaml`);
       if (document === undefined) continue;
-      if (!this.templated(instance, [instance.type])) tell('autoscaling', checkAutoscaling(instance, document, skip('skip_cpu_override_validation')));
-      if (!this.templated(instance, ['kubernetes', 'eks']) && !skip('skip_cpu_burst_validation')) tell('cpu-burst', checkCpuBurst(instance, document));
+      if (!this.templated(instance, [instance.type])) this.tell('autoscaling', checkAutoscaling(instance, document, skip('skip_cpu_override_validation')));
+      if (!this.templated(instance, ['kubernetes', 'eks']) && !skip('skip_cpu_burst_validation')) this.tell('cpu-burst', checkCpuBurst(instance, document));
     }
   }
 
