@@ -266,7 +266,7 @@ function instanceOf(context: FileContext, name: string, merged: ValueMap, path: 
   else if (given !== undefined) {
     if (typeof given !== 'string' || given === '') {
       const shown = given === null ? 'null' : given === '' ? 'empty' : Array.isArray(given) || isMap(given) ? typeName(given) : `${pythonText(given)}, which YAML does not read as text`;
-      problems.push(problem('DEPLOY_GROUP_INVALID', `deploy_group of '${name}' is ${shown}`, { ...position(['deploy_group']), hint: given === null || given === '' ? `name a group, or remove the line for the default '${branch}'` : 'put it in quotes' }));
+      problems.push(problem(given === '' ? 'DEPLOY_GROUP_EMPTY' : 'DEPLOY_GROUP_INVALID', `deploy_group of '${name}' is ${shown}`, { ...position(['deploy_group']), hint: given === null || given === '' ? `name a group, or remove the line for the default '${branch}'` : 'put it in quotes' }));
       return undefined;
     }
     try {

@@ -99,7 +99,9 @@ export function checkMinMax(instance: InstanceConfig): readonly Problem[] {
   if (instance.type === 'tron') return [];
   const { min_instances: given, max_instances: top } = instance.config;
   if (given === null || top === undefined || top === null) return [];
-  const [min, max] = [given === undefined ? 1 : numberOf(given), numberOf(top)];
+  // The schema tells of true and false; here they are 1 and 0.
+  const count = (value: Value): number | undefined => (typeof value === 'boolean' ? Number(value) : numberOf(value));
+  const [min, max] = [given === undefined ? 1 : count(given), count(top)];
   if (min === undefined || max === undefined) return [say(instance, [min === undefined ? 'min_instances' : 'max_instances'], 'WRONG_TYPE', 'min_instances and max_instances must be numbers')];
   return max < min ? [say(instance, [given === undefined ? 'max_instances' : 'min_instances'], 'MIN_ABOVE_MAX', `min_instances (${min}${given === undefined ? ', the default' : ''}) is greater than max_instances (${max})`)] : [];
 }
@@ -117,8 +119,10 @@ export function checkPoolLimits(instance: InstanceConfig, system: SystemConfig):
   return max !== undefined && cpus >= max ? [say(instance, ['cpus'], 'POOL_LIMIT', `${cpus} cpus do not fit into pool '${pool}', whose instances have less than ${max}`, `use pool ${pythonText(limit.recommended_pool ?? 'of larger nodes')}`)] : [];
 }
 
-/** Own value of an instance in its file (merge keys resolved), not inherited from elsewhere. */
+/** Own value of an instance in its file (merge keys resolved), not inherited from elsewhere. Of a key that is there twice the first counts here, as for PaaSTA's reader of comments. */
 function ownValue(document: YamlDocument, instance: string, key: string): Value | undefined {
+  const repeated = document.duplicates.length === 0 ? undefined : document.firstScalar([instance, key]);
+  if (repeated !== undefined) return repeated;
   const entry = isMap(document.read) ? document.read[instance] : undefined;
   return isMap(entry) ? entry[key] : undefined;
 }
@@ -134,8 +138,9 @@ function acknowledged(document: YamlDocument, instance: string, key: string, pat
 
 /** More than two cores of burst need a comment that names a ticket. */
 export function checkCpuBurst(instance: InstanceConfig, document: YamlDocument): readonly Problem[] {
+  if (document.duplicates.length > 0 && document.firstScalar([instance.instance]) !== undefined) return [say(instance, [], 'NOT_A_MAPPING', 'the instance is there twice, and the first is no mapping', 'remove the first')];
   const value = ownValue(document, instance.instance, 'cpu_burst_add');
-  if (value === undefined || value === null) return [];
+  if (value === undefined || value === null || typeof value === 'boolean') return [];
   const burst = numberOf(value);
   if (burst === undefined) return [say(instance, ['cpu_burst_add'], 'WRONG_TYPE', `cpu_burst_add must be a number, not ${typeName(value)}`)];
   if (burst <= BURST_LIMIT || acknowledged(document, instance.instance, 'cpu_burst_add', BURST_COMMENT)) return [];

@@ -1,7 +1,7 @@
 /** A YAML file that was read: its value, and where everything in it stands. */
 import type { Value } from '../contract/values.ts';
 import type { Position } from './types.ts';
-import { emptyMap, isTruthy } from './yaml-values.ts';
+import { constructScalar, emptyMap, isTruthy } from './yaml-values.ts';
 import { place, type LineTable } from './yaml-text.ts';
 
 /** How far below a key its comments are looked for. */
@@ -60,11 +60,14 @@ export interface YamlDocument {
   has(path: readonly (string | number)[]): boolean;
   /** Comments that belong to the key of a path (anchors and merge keys followed): on its line and on the lines of comments below. With their `#`. */
   comments(path: readonly (string | number)[]): readonly string[];
+  /** Scalar at a path when of keys that are there twice the first counted, not the last. */
+  firstScalar(path: readonly (string | number)[]): Value | undefined;
 }
 
 /** Ties a value to the nodes that it was made of. */
 export function documentOf(file: string, text: string, lines: LineTable, root: Node | undefined, value: Value, { recursiveAt, duplicates }: Noticed): YamlDocument {
-  const find = (path: readonly (string | number)[]): { readonly key: number; readonly value: number; readonly found: boolean } => {
+  const firsts = new Map(duplicates.map(({ at, first }) => [at, first]));
+  const find = (path: readonly (string | number)[], which: 'first' | 'last' = 'last'): { readonly key: number; readonly value: number; readonly found: boolean; readonly node?: Node | undefined } => {
     let node = root;
     let key = root?.start ?? 0;
     for (const part of path) {
@@ -77,6 +80,8 @@ export function documentOf(file: string, text: string, lines: LineTable, root: N
             nextKey = k.start;
           }
         }
+        const first = which === 'first' && nextKey !== undefined ? firsts.get(nextKey) : undefined;
+        if (first !== undefined) [nextKey, next] = [first, node.pairs.find(([k]) => k.start === first)?.[1]];
       } else if (node?.kind === 'sequence' && typeof part === 'number') {
         next = node.items[part];
         nextKey = next?.start;
@@ -85,7 +90,7 @@ export function documentOf(file: string, text: string, lines: LineTable, root: N
       node = next;
       key = nextKey as number;
     }
-    return { key, value: node?.start ?? key, found: true };
+    return { key, value: node?.start ?? key, found: true, node };
   };
   return {
     file,
@@ -100,12 +105,16 @@ export function documentOf(file: string, text: string, lines: LineTable, root: N
     },
     has: (path) => find(path).found,
     comments(path) {
-      const found = find(path);
+      const found = find(path, 'first');
       if (!found.found) return [];
       const [first = '', ...rest] = text.slice(found.key, found.key + COMMENT_WINDOW).split(/\r\n|\r|\n/);
       const own = /(?:^|\s)(#.*)$/.exec(first)?.[1];
       const below = rest.findIndex((line) => !/^\s*(?:#.*)?$/.test(line));
       return [...(own === undefined ? [] : [own]), ...rest.slice(0, below < 0 ? undefined : below).map((line) => line.trim()).filter((line) => line !== '')];
+    },
+    firstScalar(path) {
+      const { node } = find(path, 'first');
+      return node?.kind === 'scalar' ? constructScalar(node.tag, node.text) : undefined;
     },
   };
 }

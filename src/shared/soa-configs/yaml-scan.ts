@@ -12,6 +12,9 @@ import { CHOMPING_MODE, COLLECTION_STYLE, EVENT_ID, SCALAR_STYLE, YAMLException,
 /** Work that repairing a text may take: characters scanned. */
 const MOST_WORK = 10_000_000;
 
+/** Places on one line that are tried for a comment. */
+const MOST_PLACES = 50;
+
 /** A complaint at an offset of the original text. */
 export class ScanError extends Error {
   readonly offset: number;
@@ -41,21 +44,27 @@ export function scanYaml(source: string, maxDepth: number): Scan {
     try {
       const events = parseEvents(state.scanned, { maxDepth });
       checkLeadingTabs(events, state);
+      state.checkBlanks(events);
       return { events, text: state.text, original: (offset) => state.original(offset), scalar: (event) => scalarText(state.text, event) };
     } catch (error) {
       if (!(error instanceof YAMLException)) throw error;
       const offset = error.mark?.position ?? 0;
       work += state.text.length;
-      if (work < MOST_WORK && (error.reason === 'deficient indentation' ? state.indent(offset) : state.blankComment(offset))) continue;
+      if (work < MOST_WORK && (error.reason === 'deficient indentation' ? state.indent(offset) : state.blankComment(offset, error))) continue;
       throw new ScanError(state.original(offset), error.reason, error.reason.includes('maxDepth'));
     }
   }
 }
 
-/** A copy with tabs after the first token of a line as spaces, and a lone `-` before `,`, `]` or `}` as a letter. Linear. */
+/** Blank lines and comments, then `---` that does not begin its line: text, not the beginning of a document. */
+const INDENTED_DASHES = /^((?:[ \t]*(?:#[^\r\n]*)?(?:\r\n|\r(?!\n)|\n))* +)---(?=[ \t\r\n]|$)/;
+
+/** A copy with tabs after the first token of a line as spaces, and what is text for libyaml as letters: a lone `-` before `,`, `]` or `}`, an indented `---`. Linear. */
 function blanked(source: string): string {
-  if (!source.includes('\t') && !/-[,\]}]/.test(source)) return source;
+  const dashes = INDENTED_DASHES.exec(source)?.[1]?.length;
+  if (dashes === undefined && !source.includes('\t') && !/-[,\]}]/.test(source)) return source;
   const out = [...source.split('')];
+  if (dashes !== undefined) out.fill('x', dashes, dashes + 3);
   let leading = true;
   let last = '';
   for (let index = 0; index < out.length; index++) {
@@ -77,6 +86,8 @@ class Repair {
   text: string;
   scanned: string;
   private readonly insertions: { at: number; count: number }[] = [];
+  /** Where comments were blanked, in the scanned text, with the complaint that led to it. */
+  private readonly blanks: { at: number; readonly error: YAMLException }[] = [];
   private readonly width: number;
 
   constructor(source: string) {
@@ -104,30 +115,39 @@ class Repair {
     const spaces = ' '.repeat(this.width);
     this.text = this.text.slice(0, start) + spaces + this.text.slice(start);
     this.scanned = this.scanned.slice(0, start) + spaces + this.scanned.slice(start);
-    for (const one of this.insertions) if (one.at > start) one.at += this.width;
+    for (const one of [...this.insertions, ...this.blanks]) if (one.at > start) one.at += this.width;
     this.insertions.push({ at: start, count: this.width });
     this.insertions.sort((a, b) => a.at - b.at);
     return true;
   }
 
   /** Blanks a comment that begins right after a bracket, quote or block indicator, on the line of the offset or just before it. */
-  blankComment(offset: number): boolean {
+  blankComment(offset: number, error: YAMLException): boolean {
     let start = offset;
     for (let lines = 0; lines < 2 && start > 0; lines++) {
       while (start > 0 && !'\r\n'.includes(this.scanned[start - 1] as string)) start--;
-      const pattern = /[\]}"'|>+0-9-]#[^\r\n]*/g;
-      const line = this.scanned.slice(start, offset + 1) + (/^[^\r\n]*/.exec(this.scanned.slice(offset + 1))?.[0] ?? '');
-      for (const match of line.split(/[\r\n]/)[0]?.matchAll(pattern) ?? []) {
-        const from = start + match.index + 1;
-        if (from > offset + 1) continue;
-        const before = this.scanned.slice(start, from);
-        if (!/[\]}"']$/.test(before) && !/(^|\s)[|>][-+0-9]*$/.test(before)) continue;
-        this.scanned = this.scanned.slice(0, from) + ' '.repeat(match[0].length - 1) + this.scanned.slice(from + match[0].length - 1);
+      const line = /^[^\r\n]*/.exec(this.scanned.slice(start))?.[0] ?? '';
+      const places = [...line.matchAll(/[\]}"'|>+0-9-](?=#)/g)].slice(0, MOST_PLACES).map((match) => match.index + 1).filter((to) => start + to <= offset + 1 && (/[\]}"']$/.test(line.slice(0, to)) || /(^|\s)[|>][-+0-9]*$/.test(line.slice(0, to))));
+      // A quote that closes what begins on the line before one that seems to open something.
+      const opens = (to: number): boolean => `"'`.includes(line[to - 1] as string) && line.slice(0, to).split(line[to - 1] as string).length % 2 === 0;
+      const column = places.find((to) => !opens(to)) ?? places[0];
+      if (column !== undefined) {
+        const from = start + column;
+        this.blanks.push({ at: from, error });
+        this.scanned = this.scanned.slice(0, from) + ' '.repeat(line.length - column) + this.scanned.slice(start + line.length);
         return true;
       }
       start--;
     }
     return false;
+  }
+
+  /** A blanked comment that turns out to lie inside a text was none (`"#a"`): then the complaint stands. */
+  checkBlanks(events: readonly Event[]): void {
+    for (const { at, error } of this.blanks) {
+      const inside = events.some((event) => event.type === EVENT_ID.SCALAR && event.valueStart <= at && at < event.valueEnd);
+      if (inside) throw new ScanError(this.original(error.mark?.position ?? at), error.reason);
+    }
   }
 }
 

@@ -16,6 +16,9 @@ const CORE = 'tag:yaml.org,2002:';
 /** Bounds of a file; far above what configuration needs. */
 export const LIMITS = { characters: 1_048_576, depth: 100, aliases: 20_000, mergedKeys: 100_000, expandedNodes: 1_000_000 } as const;
 
+/** Escape of a surrogate, which is no character. */
+const HALF_CHARACTER = /(?<!\\)(?:\\\\)*\\u[dD][89a-fA-F]/;
+
 /** What is wrong, at an offset of the text. */
 class At extends Error {
   readonly offset: number;
@@ -132,6 +135,7 @@ class Reader {
       const tag = this.tagOf(event);
       const text = this.scan.scalar(event);
       const plain = event.style === SCALAR_STYLE.PLAIN;
+      if (event.style === SCALAR_STYLE.DOUBLE_QUOTED && HALF_CHARACTER.test(this.source.slice(event.valueStart, event.valueEnd))) throw new At(start, 'the text holds an escape of half a character (\\ud800 to \\udfff)', 'write \\U and eight digits');
       this.last = Math.max(event.valueEnd, event.tagEnd, event.anchorEnd, this.last);
       const node: ScalarNode = { kind: 'scalar', tag: tag === undefined ? (plain ? implicitTag(text) : `${CORE}str`) : tag === '!' ? (event.valueStart < 0 ? `${CORE}str` : implicitTag(text)) : tag, text, start };
       this.anchor(event, node);
@@ -186,6 +190,7 @@ class Reader {
   private anchor(event: { readonly anchorStart: number; readonly anchorEnd: number }, node: Node): void {
     if (event.anchorStart < 0) return;
     const name = this.source.slice(event.anchorStart, event.anchorEnd);
+    if (!/^[-\w]+$/.test(name)) throw new At(this.at(event.anchorStart - 1), `'&${name}' is not the name of an anchor`, "letters, digits, - and _ only; quote the text if it begins with '&'");
     if (this.anchors.has(name)) throw new At(this.at(event.anchorStart - 1), `anchor '&${name}' is defined twice`, 'give the second one another name');
     this.anchors.set(name, node);
   }

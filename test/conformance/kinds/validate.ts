@@ -32,7 +32,7 @@ export const plug: Plug = {
       precondition: test.expected['precondition'],
       // Where a check raised, ours only has to report a problem.
       checks: Object.fromEntries(Object.entries(checks).map(([name, check]) => [name, 'error' in check ? 'problem' : check['ok']])),
-      files: Object.fromEntries(files.map((file) => [`${String(file['file'])} ${String(file['schema'])}`, { ok: file['ok'], placed: true }])),
+      files: Object.fromEntries(files.map((file) => [`${String(file['file'])} ${String(file['schema'])}`, { ok: file['ok'] === true, placed: true }])),
     };
     const ours = {
       ok: verdict.ok,

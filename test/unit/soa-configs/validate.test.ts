@@ -68,6 +68,20 @@ it('finds all problems of all files in one run, each on its line', () => {
   expect(verdict.checks).toEqual({ schemas: false, tron: false, objects: false, 'unique-names': false, autoscaling: true, secrets: false, 'min-max': false, 'pool-limits': true, 'cpu-burst': false, smartstack: false, 'monitoring-file': true });
 });
 
+// PaaSTA reads comments with a reader for which the first of two equal keys counts, and finds one type only of a name in two files.
+it('judges what is there twice as PaaSTA does', () => {
+  const burst = (text: string): boolean | undefined => validate({ ...GOOD, 'web/kubernetes-dev.yaml': `main:\n${text}` }).checks['cpu-burst'];
+  expect(burst('  cpu_burst_add: 5\n  cpu_burst_add: 1\n')).toBe(false);
+  expect(burst('  cpu_burst_add: 5 # override-cpu-burst (a WEB-1 b)\n  cpu_burst_add: 5\n')).toBe(true);
+  const twice = validate({ ...GOOD, 'web/eks-dev.yaml': 'main: {min_instances: 5, max_instances: 2, deploy_group: dev.main}\n' });
+  expect(twice.checks).toMatchObject({ 'unique-names': false, 'min-max': true });
+  expect(told(twice).join()).toMatch(/MIN_ABOVE_MAX/);
+});
+
+it('takes an empty deploy group for an unknown one', () => {
+  expect(validate({ ...GOOD, 'web/kubernetes-dev.yaml': 'main: {deploy_group: ""}\n' }).checks).toMatchObject({ objects: false, tron: true });
+});
+
 it('suggests what was meant', () => {
   expect(validate({ ...GOOD, 'web/kubernetes-dev.yaml': 'main: {instnaces: 3}\n' }).problems[0]?.hint).toBe("did you mean 'instances'?");
 });

@@ -64,6 +64,14 @@ it('reads what libyaml reads and YAML 1.2 refuses', () => {
   expect(value('a: !!set {x, y}\n')).toEqual({ a: SetValue.from(['x', 'y']) });
 });
 
+// The quote that opens "#b" was taken for one that closes, and its text for a comment; the indented dashes for the beginning of the file.
+it('repairs nothing that libyaml refuses', () => {
+  expect(readYaml('a:\n  - "#b"\n  x- "#c"\n', 'f.yaml').problem?.code).toBe('YAML_INVALID');
+  expect(readYaml(' ---\na: 1\n', 'f.yaml').problem?.code).toBe('YAML_INVALID');
+  expect(value(' ---\n')).toBe('---');
+  expect(value('a: ["#b"]#c\n')).toEqual({ a: ['#b'] });
+});
+
 it('says where every value stands, through anchors and merge keys', () => {
   const { document } = readYaml('_t: &t\n  cpus: 1\nmain:\n  <<: *t\n  env: {A: b}\n', 'f.yaml');
   expect(document?.position(['main', 'cpus'])).toEqual({ file: 'f.yaml', line: 2, column: 3 });
@@ -91,6 +99,8 @@ it.each<[string, string, string]>([
   ['unknown tag', 'a: !Ref b\n', "1:4 unknown tag '!Ref' | quote it when you mean the text"],
   ['NUL', 'a: b\0c\n', '1:5 the file holds a NUL byte | is this a text file in UTF-8 (not UTF-16)?'],
   ['conflict marker', 'a: 1\n<<<<<<< HEAD\nb: 2\n', '2:1 a merge conflict marker of git is left in the file | resolve the conflict'],
+  ['half a character', 'a: "\\ud800"\n', '1:4 the text holds an escape of half a character (\\ud800 to \\udfff) | write \\U and eight digits'],
+  ['odd anchor', 'a: &? 1\n', "1:4 '&?' is not the name of an anchor | letters, digits, - and _ only; quote the text if it begins with '&'"],
   ['missing key', ': value\n', "1:1 a key is missing before the colon | write 'key: value'"],
 ])('explains %s', (_name, text, message) => {
   expect(refused(text)).toBe(message);
