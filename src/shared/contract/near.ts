@@ -15,16 +15,26 @@ export function editDistance(a: string, b: string): number {
   return rows[a.length]?.[b.length] as number;
 }
 
+/** Longer names are no slips of the keyboard; comparing them takes time with the square of their length. */
+const LONGEST = 200;
+
 /** Up to three of the known names that are close enough to be what was meant, nearest first. */
 export function nearNames(name: string, known: Iterable<string>): readonly string[] {
+  if (name.length > LONGEST) return [];
   const limit = Math.max(2, Math.floor(name.length / 3));
   const lower = name.toLowerCase();
   return [...new Set(known)]
-    .map((candidate) => ({ candidate, distance: candidate.toLowerCase().startsWith(lower) && lower.length >= 3 ? 1 : editDistance(lower, candidate.toLowerCase()) }))
+    .map((candidate) => ({ candidate, distance: distanceWithin(lower, candidate.toLowerCase(), limit) }))
     .filter(({ distance }) => distance <= limit)
     .sort((x, y) => x.distance - y.distance || (x.candidate < y.candidate ? -1 : 1))
     .slice(0, 3)
     .map(({ candidate }) => candidate);
+}
+
+/** Distance of two names; a beginning of three letters is nearly the whole. The difference of the lengths is the least that it can be. */
+function distanceWithin(name: string, candidate: string, limit: number): number {
+  if (candidate.startsWith(name) && name.length >= 3) return 1;
+  return Math.abs(candidate.length - name.length) > limit ? Infinity : editDistance(name, candidate);
 }
 
 /** `did you mean a or b? Known: a, b, c`: the hint for an unknown name. */
