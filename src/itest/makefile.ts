@@ -39,7 +39,7 @@ export async function probeTarget(run: Run, tree: TreeReader, target: string, en
       hint: `add '.PHONY: ${target}' to the ${makefile}`,
     });
   }
-  if (target !== 'test' && !/\bDOCKER_TAG\b/.test(tree.read(makefile) ?? '') && !/^\s*-?include\b/m.test(tree.read(makefile) ?? '')) {
+  if (target !== 'test' && !/\bDOCKER_TAG\b/.test(tree.read(makefile) ?? '') && !/^[^\S\n\r\u2028\u2029]*-?include\b/m.test(tree.read(makefile) ?? '')) {
     warnings.push({ severity: 'warning', code: 'DOCKER_TAG_UNUSED', file: makefile, message: `the ${makefile} never mentions DOCKER_TAG`, hint: 'build the image with docker build -t $(DOCKER_TAG) .' });
   }
   return { makefile, upToDate, warnings };

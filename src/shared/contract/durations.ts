@@ -13,7 +13,7 @@ export function parseDuration(text: string, input: string): number | Problem {
   if (/^\d+(\.\d+)?$/.test(trimmed)) return Math.round(Number(trimmed) * 1_000);
   if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(trimmed)) return bad();
   let total = 0;
-  for (const [, amount, , unit] of trimmed.matchAll(/(\d+(\.\d+)?)(ms|s|m|h|d)/g)) total += Number(amount) * (UNITS[unit ?? ''] ?? NaN);
+  for (const [, amount, , unit] of trimmed.matchAll(/(\d+(\.\d+)?)(ms|s|m|h|d)/gy)) total += Number(amount) * (UNITS[unit ?? ''] ?? NaN);
   return Number.isFinite(total) ? Math.round(total) : bad();
 }
 

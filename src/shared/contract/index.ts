@@ -16,5 +16,6 @@ export * from './python-text.ts';
 export * from './secret-reference.ts';
 export * from './tags.ts';
 export * from './timestamps.ts';
+export * from './trailing.ts';
 export * from './validity.ts';
 export * from './values.ts';

@@ -1,4 +1,5 @@
 /** Foreign text in Markdown (job summaries, comments): it must neither end a cell nor become markup. */
+import { withoutTrailing } from './trailing.ts';
 
 /** Text inside a table cell or a sentence. */
 export function cell(text: string): string {
@@ -20,7 +21,7 @@ export function code(text: string): string {
 /** Lines as a code block that the text cannot close. */
 export function fenced(text: string, language = ''): string {
   const fence = '`'.repeat(Math.max(2, ...[...text.matchAll(/`{3,}/g)].map(([run]) => run.length)) + 1);
-  return `${fence}${language}\n${text.replace(/\n+$/, '')}\n${fence}`;
+  return `${fence}${language}\n${withoutTrailing(text, '\n')}\n${fence}`;
 }
 
 /** A table; the cells must be escaped already (`cell`, `code`). */

@@ -4,6 +4,7 @@
  */
 import { problem, UserError } from '../contract/errors.ts';
 import type { Log, Mask } from '../contract/ports.ts';
+import { withoutTrailing } from '../contract/trailing.ts';
 import { proxySettings } from '../network/index.ts';
 import type { Environment } from '../network/index.ts';
 import { serverCompareUrl } from './addresses.ts';
@@ -39,7 +40,7 @@ export function serverUrlOf(apiUrl: string): string {
 /** The address without its last slash. Throws `UserError`: NO_GITHUB_TOKEN, INVALID_API_URL, INVALID_PROXY. */
 export function checkedApiUrl({ apiUrl, token, env }: Pick<ConnectOptions, 'apiUrl' | 'token' | 'env'>): string {
   if (token === '') throw new UserError(problem('NO_GITHUB_TOKEN', 'there is no token for the GitHub API', { input: 'github-token', hint: "pass github-token: ${{ github.token }} with the permissions that the README names" }));
-  const address = apiUrl.replace(/\/+$/, '');
+  const address = withoutTrailing(apiUrl, '/');
   if (!URL.canParse(address) || !/^https?:$/.test(new URL(address).protocol)) {
     throw new UserError(problem('INVALID_API_URL', `github-api-url is not an http(s) address: '${apiUrl}'`, { input: 'github-api-url', hint: 'https://api.github.com, or https://<host>/api/v3 on an Enterprise server' }));
   }
@@ -50,7 +51,7 @@ export function checkedApiUrl({ apiUrl, token, env }: Pick<ConnectOptions, 'apiU
 /** Pages for people of this API address: the runner's own word for it, when it is the runner's API. */
 export function serverUrlFor(apiUrl: string, env: Environment): string {
   const given = env['GITHUB_SERVER_URL'];
-  return given !== undefined && env['GITHUB_API_URL']?.replace(/\/+$/, '') === apiUrl ? given.replace(/\/+$/, '') : serverUrlOf(apiUrl);
+  return given !== undefined && withoutTrailing(env['GITHUB_API_URL'] ?? '', '/') === apiUrl ? withoutTrailing(given, '/') : serverUrlOf(apiUrl);
 }
 
 /** Throws `UserError`: INVALID_API_URL, NO_GITHUB_TOKEN, INVALID_PROXY. Asks nobody yet. */

@@ -23,15 +23,24 @@ export function eventsOf(events: readonly Event[], object: { readonly kind: stri
 }
 
 /** Names that controllers make end in five such characters; pods that come to the same end say the same but for them. */
-const MADE_NAME = /\b([a-z0-9][a-z0-9.-]*)-[bcdfghjklmnpqrstvwxz2456789]{5}(?![a-z0-9-])/g;
+const MADE_END = /-[bcdfghjklmnpqrstvwxz2456789]{5}(?![a-z0-9-])/g;
 const POD_UID = /_[a-z0-9-]+\([0-9a-f-]{36}\)/g;
+
+/** `web-7d4f9-x2x4b` becomes `web-7d4f9-…`: the last made end of each name, whose beginning is the beginning of a word. */
+function withoutMadeEnds(text: string): string {
+  return text.replace(/[a-z0-9.-]+/g, (name, at: number) => {
+    const start = name.search(/\w/.test(text.charAt(at - 1)) ? /(?<=[.-])[a-z0-9]/ : /[a-z0-9]/);
+    const end = [...name.matchAll(MADE_END)].at(-1);
+    return start < 0 || end === undefined || end.index <= start ? name : `${name.slice(0, end.index)}-…${name.slice(end.index + end[0].length)}`;
+  });
+}
 
 /** Texts for the report: noise left out, equal ones folded into `… ×5`, newest last, at most five. */
 export function eventTexts(events: readonly Event[]): readonly string[] {
   const folded = new Map<string, number>();
   for (const event of events) {
     if (NOISE.has(event.reason ?? '')) continue;
-    const text = plainText(`${event.reason ?? 'Event'}: ${event.message ?? ''}`, 500).replace(POD_UID, '').replace(MADE_NAME, '$1-…');
+    const text = withoutMadeEnds(plainText(`${event.reason ?? 'Event'}: ${event.message ?? ''}`, 500).replace(POD_UID, ''));
     const count = (folded.get(text) ?? 0) + (event.count ?? 1);
     folded.delete(text);
     folded.set(text, count);

@@ -6,6 +6,7 @@ import type { ConnectionOptions } from 'node:tls';
 import { KubeConfig } from '@kubernetes/client-node/dist/config.js';
 import { messageOf, problem, UserError } from '../contract/errors.ts';
 import { suggestName } from '../contract/near.ts';
+import { withoutTrailing } from '../contract/trailing.ts';
 
 /** Where the credentials come from. */
 export type KubeconfigSource =
@@ -122,7 +123,7 @@ export async function readCredentials(source: KubeconfigSource, wanted: string |
   if (options.servername !== undefined) tls.servername = options.servername;
   const authorization = headers['authorization'];
   return {
-    server: cluster.server.replace(/\/+$/, ''),
+    server: withoutTrailing(cluster.server, '/'),
     context,
     headers,
     tls,

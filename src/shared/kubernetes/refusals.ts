@@ -93,7 +93,8 @@ export function refusal(status: number, body: Status, asked: Asked, target: Targ
     return no('OBJECT_INVALID', `the API server refuses ${object(asked)} as invalid: ${fields === '' ? said : fields}`, 'correct the key of the instance that sets this field');
   }
   if (isUnknownField(said)) {
-    const field = /\.([\w.[\]="]+): field not declared/.exec(said)?.[1];
+    // The look back takes the first dot of a path only: one start for each path, however long.
+    const field = /\.(?<=(?<![\w.[\]="])[\w[\]="]*\.)([\w.[\]="]+): field not declared/.exec(said)?.[1];
     return no('UNKNOWN_FIELD', `${object(asked)} has a field that this cluster does not know${field === undefined ? '' : `: ${field}`} (${said})`, 'correct the key that renders it, or upgrade the cluster');
   }
   return no('CLUSTER_REFUSED', `${target.server} refuses to ${asked.verb} ${object(asked)} (${status}${reason === '' ? '' : ` ${reason}`}: ${said})`, 'see the message of the API server');

@@ -170,7 +170,13 @@ export interface FieldOwner {
 
 /** `a.b[x]` and `a.b[x,TCP].c` in one spelling, so that paths of both sorts can be compared. */
 function plain(path: string): string {
-  return path.replace(/\[([^\],]*)[^\]]*\]/g, '[$1]');
+  const closed = path.split(']');
+  const rest = closed.pop() ?? '';
+  return [...closed.map((part) => {
+    const open = part.indexOf('[');
+    const comma = open < 0 ? -1 : part.indexOf(',', open);
+    return comma < 0 ? part : part.slice(0, comma);
+  }), rest].join(']');
 }
 
 /** Owners of each path, other than `manager`; paths without another owner are absent. */

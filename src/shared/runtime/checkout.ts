@@ -2,6 +2,7 @@
 import { problem, UserError } from '../contract/errors.ts';
 import { suggestName } from '../contract/near.ts';
 import type { Runtime, TreeReader } from '../contract/ports.ts';
+import { withoutTrailing } from '../contract/trailing.ts';
 import { normaliseServiceName, quoted, serviceNameProblem } from '../contract/validity.ts';
 import type { Run } from '../process/index.ts';
 
@@ -66,7 +67,7 @@ export function requireService(service: string, soaConfigs: TreeReader): void {
 /** `owner/name` (the last two parts of the path) of a git address. */
 function repositoryOf(url: string | undefined): string | undefined {
   if (url === undefined) return undefined;
-  const parts = url.replace(/\/+$/, '').replace(/\.git$/, '').split(/[/:]/).filter((part) => part !== '');
+  const parts = withoutTrailing(url, '/').replace(/\.git$/, '').split(/[/:]/).filter((part) => part !== '');
   return parts.length === 0 ? undefined : parts.slice(-2).join('/');
 }
 

@@ -8,6 +8,7 @@ import { formatDuration, parseDuration } from '../contract/durations.ts';
 import { problem, UserError, type Problem } from '../contract/errors.ts';
 import { nearNames } from '../contract/near.ts';
 import type { Runtime } from '../contract/ports.ts';
+import { withoutTrailing } from '../contract/trailing.ts';
 import { clusterNameProblem, deployGroupProblem, imageVersionProblem, instanceNameProblem, normaliseServiceName, quoted, serviceNameProblem } from '../contract/validity.ts';
 
 /** How one input is read. `T` is what the stage gets. */
@@ -252,7 +253,7 @@ export function url(options: Common & { readonly env?: string } = {}): InputRead
     const parsed = URL.parse(value);
     if (parsed === null || !/^https?:$/.test(parsed.protocol)) return bad(name, `${quoted(value)} is not an http(s) address`, 'write it as https://host[:port][/path]');
     if (parsed.username !== '' || parsed.password !== '') return bad(name, 'credentials do not belong in an address', 'give the token in its own input');
-    return value.replace(/\/+$/, '');
+    return withoutTrailing(value, '/');
   }, (runtime) => (env === undefined ? undefined : runtime.env[env] === '' ? undefined : runtime.env[env]));
 }
 

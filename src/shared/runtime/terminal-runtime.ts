@@ -82,15 +82,44 @@ function printable(text: string): string {
   return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
+/** The cells of a row, without the space around the bars between them. */
+function joined(row: string): string {
+  const cells = row.split(/(?<!\\)\|/);
+  return cells.map((cell, index) => {
+    const begun = index === 0 ? cell : cell.trimStart();
+    return index === cells.length - 1 ? begun : begun.trimEnd();
+  }).join('  ');
+}
+
+/** `[text](address)` becomes `text`. Each bracket is looked at once, also when none is ever closed. */
+function withoutLinks(line: string): string {
+  let shown = '';
+  let at = 0;
+  for (;;) {
+    const open = line.indexOf('[', at);
+    const close = open < 0 ? -1 : line.indexOf(']', open);
+    if (close < 0) return shown + line.slice(at);
+    if (line.charAt(close + 1) === '(') {
+      const end = line.indexOf(')', close);
+      if (end < 0) return shown + line.slice(at);
+      shown += line.slice(at, open) + line.slice(open + 1, close);
+      at = end + 1;
+    } else {
+      shown += line.slice(at, close + 1);
+      at = close + 1;
+    }
+  }
+}
+
 /** Markdown as a person reads it on a terminal: without the marks of headings, tables, code and links. */
 export function plainText(markdown: string): string {
   return markdown
     .split('\n')
-    .filter((line) => !/^\|[\s|]*\|$/.test(line) && !/^\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?\s*$/.test(line) && !/^```/.test(line))
+    .filter((line) => !/^\|[\s|]*\|$/.test(line) && !/^\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*(?:\|\s*)?$/.test(line) && !/^```/.test(line))
     .map((line) => line
       .replace(/^#{1,6}\s+/, '')
-      .replace(/^\|\s?(.*?)\s?\|\s*$/, (_, cells: string) => cells.split(/\s*(?<!\\)\|\s*/).join('  '))
-      .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+      .replace(/^\|\s?(.*?)\s?\|\s*$/, (_, cells: string) => joined(cells)))
+    .map((line) => withoutLinks(line)
       .replace(/<\/?(?:details|summary|br|sub|b|i|code|pre)\s*\/?>/g, '')
       .replace(/\*\*([^*]+)\*\*/g, '$1')
       .replace(/`([^`]+)`/g, '$1')

@@ -1,4 +1,5 @@
 /** Syntax errors of YAML in plain English, with a hint for the mistakes that people make. */
+import { withoutTrailing } from '../contract/trailing.ts';
 import type { LineTable } from './yaml-text.ts';
 import { place } from './yaml-text.ts';
 
@@ -11,7 +12,7 @@ export interface Said {
 function lineAt(text: string, lines: LineTable, line: number): string {
   const start = lines[line - 1] ?? 0;
   const end = lines[line] ?? text.length;
-  return text.slice(start, end).replace(/[\r\n]+$/, '');
+  return withoutTrailing(text.slice(start, end), '\r\n');
 }
 
 /** What a syntax error of js-yaml means to the author of the file. `offset` may move to the line that is at fault. */

@@ -146,7 +146,7 @@ function constructFloat(source: string): Value {
   if (text === '.inf' || text === 'inf' || text === 'infinity') return sign * Infinity;
   if (text === '.nan' || text === 'nan') return NaN;
   const one = (part: string): number => {
-    if (!/^(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?$/.test(part)) throw new BadScalar(`'${source}' is not a number`);
+    if (!/^(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?$/.test(part)) throw new BadScalar(`'${source}' is not a number`);
     return Number(part);
   };
   if (!text.includes(':')) return floatValue(sign * one(text));
