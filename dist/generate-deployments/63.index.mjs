@@ -1,1 +1,0 @@
-const u=63,T=[63],C={63:((D,o,_)=>{_.r(o),_.d(o,{openRepositories:()=>t});var s=_(995),n=_(79),m=_(941),R=_(861),c=_(179);const d=(0,s.createRequire)(import.meta.url);function t(E){const M=(0,n.JY)(E);return(O,P)=>(0,n._M)(M,O,P)}})};export{u as id,T as ids,C as modules};
