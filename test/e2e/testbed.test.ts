@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { describeWith, root } from '../support/requirements.ts';
 import { ensureDocker, startCluster, startRegistry } from '../testbed/index.ts';
 import type { Cluster, Docker, Registry } from '../testbed/index.ts';
 import { bring } from '../testbed/parts/debian.ts';
@@ -21,7 +22,7 @@ CMD ["/bin/sh", "-c", "trap 'exit 0' TERM; echo serving; httpd -f -p 8080 -h /ww
 const log = (line: string): void => { process.stderr.write(`testbed: ${line}\n`); };
 const sysctl = (name: string): string => fs.readFileSync(`/proc/sys/${name}`, 'utf8').trim();
 
-describe('a cluster with real pods', () => {
+describeWith([root()], 'a cluster with real pods', () => {
   let docker: Docker, registry: Registry, cluster: Cluster;
   const context = fs.mkdtempSync(path.join(os.tmpdir(), 'paasta-e2e-testbed-'));
   const before = ['vm/overcommit_memory', 'kernel/panic', 'kernel/panic_on_oops'].map(sysctl);
