@@ -12,7 +12,10 @@ export default tseslint.config(
     linterOptions: { reportUnusedDisableDirectives: 'error' },
     rules: {
       // Numbers and booleans in messages are what they look like.
-      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true, allowNullish: false, allowAny: false, allowNever: true }],
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true, allowNullish: false, allowAny: false, allowNever: true },
+      ],
       // `() => log(x)` is how a callback without a result is written here.
       '@typescript-eslint/no-confusing-void-expression': 'off',
       // What comes from servers and files may differ from its declared type, and a `let` that a callback changes is not what
@@ -32,7 +35,13 @@ export default tseslint.config(
       '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
       eqeqeq: ['error', 'always', { null: 'ignore' }],
       'no-console': 'error',
-      'no-restricted-globals': ['error', ...['exports', 'module', 'require', '__dirname', '__filename'].map((name) => ({ name, message: 'this is ESM: the name does not exist at run time' }))],
+      'no-restricted-globals': [
+        'error',
+        ...['exports', 'module', 'require', '__dirname', '__filename'].map((name) => ({
+          name,
+          message: 'this is ESM: the name does not exist at run time',
+        })),
+      ],
     },
   },
   {

@@ -2,11 +2,22 @@ const common = {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
-    '^.+\\.ts$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2024', experimental: { keepImportAttributes: true } }, module: { type: 'es6' } }],
+    '^.+\\.ts$': [
+      '@swc/jest',
+      {
+        jsc: { parser: { syntax: 'typescript' }, target: 'es2024', experimental: { keepImportAttributes: true } },
+        module: { type: 'es6' },
+      },
+    ],
   },
   testPathIgnorePatterns: ['/node_modules/', '/fixtures/'],
 };
-const project = (displayName, extra = {}) => ({ ...common, displayName, testMatch: [`<rootDir>/test/${displayName}/**/*.test.ts`], ...extra });
+const project = (displayName, extra = {}) => ({
+  ...common,
+  displayName,
+  testMatch: [`<rootDir>/test/${displayName}/**/*.test.ts`],
+  ...extra,
+});
 
 export default {
   testTimeout: 120_000,

@@ -29,7 +29,9 @@ if (!existsSync(entry)) {
 } else {
   const node = bundledNode();
   if (node === undefined) {
-    console.error(`paasta: needs Node ${NEEDED}, this is ${process.version}\n  next: install Node ${NEEDED} or later, or run npm install without --omit=optional in the checkout of paasta-actions`);
+    console.error(
+      `paasta: needs Node ${NEEDED}, this is ${process.version}\n  next: install Node ${NEEDED} or later, or run npm install without --omit=optional in the checkout of paasta-actions`,
+    );
     process.exitCode = 1;
   } else {
     const child = spawn(node, [entry, ...process.argv.slice(2)], { stdio: 'inherit' });

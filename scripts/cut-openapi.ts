@@ -15,23 +15,60 @@ const repository = '/repos/{owner}/{repo}';
 /** Paths below the repository that the actions, the workflows and the tests use. `*` keeps everything below. */
 const kept = [
   '',
-  '/git/refs', '/git/refs/{ref}', '/git/ref/{ref}', '/git/matching-refs/{ref}', '/git/tags', '/git/tags/{tag_sha}',
-  '/git/commits/{commit_sha}', '/contents/{path}',
-  '/commits', '/commits/{ref}', '/commits/{ref}/status', '/commits/{ref}/statuses', '/commits/{ref}/check-runs', '/commits/{commit_sha}/pulls',
-  '/compare/{basehead}', '/statuses/{sha}', '/branches', '/branches/{branch}', '/tags',
-  '/deployments', '/deployments/{deployment_id}', '/deployments/{deployment_id}/statuses', '/deployments/{deployment_id}/statuses/{status_id}',
-  '/environments', '/environments/{environment_name}',
-  '/check-runs', '/check-runs/{check_run_id}', '/check-runs/{check_run_id}/annotations',
-  '/issues/{issue_number}/comments', '/issues/comments/{comment_id}', '/issues/comments/{comment_id}/reactions',
+  '/git/refs',
+  '/git/refs/{ref}',
+  '/git/ref/{ref}',
+  '/git/matching-refs/{ref}',
+  '/git/tags',
+  '/git/tags/{tag_sha}',
+  '/git/commits/{commit_sha}',
+  '/contents/{path}',
+  '/commits',
+  '/commits/{ref}',
+  '/commits/{ref}/status',
+  '/commits/{ref}/statuses',
+  '/commits/{ref}/check-runs',
+  '/commits/{commit_sha}/pulls',
+  '/compare/{basehead}',
+  '/statuses/{sha}',
+  '/branches',
+  '/branches/{branch}',
+  '/tags',
+  '/deployments',
+  '/deployments/{deployment_id}',
+  '/deployments/{deployment_id}/statuses',
+  '/deployments/{deployment_id}/statuses/{status_id}',
+  '/environments',
+  '/environments/{environment_name}',
+  '/check-runs',
+  '/check-runs/{check_run_id}',
+  '/check-runs/{check_run_id}/annotations',
+  '/issues/{issue_number}/comments',
+  '/issues/comments/{comment_id}',
+  '/issues/comments/{comment_id}/reactions',
   '/collaborators/{username}/permission',
-  '/pulls', '/pulls/{pull_number}', '/pulls/{pull_number}/files',
-  '/dispatches', '/actions/workflows', '/actions/workflows/{workflow_id}', '/actions/workflows/{workflow_id}/dispatches',
+  '/pulls',
+  '/pulls/{pull_number}',
+  '/pulls/{pull_number}/files',
+  '/dispatches',
+  '/actions/workflows',
+  '/actions/workflows/{workflow_id}',
+  '/actions/workflows/{workflow_id}/dispatches',
   '/actions/runs/{run_id}',
 ].map((path) => repository + path);
 kept.push('/rate_limit');
 
 const methods = new Set(['get', 'put', 'post', 'patch', 'delete']);
-const prose = new Set(['example', 'examples', 'externalDocs', 'x-github', 'x-github-breaking-changes', 'x-multi-segment', 'tags', 'summary']);
+const prose = new Set([
+  'example',
+  'examples',
+  'externalDocs',
+  'x-github',
+  'x-github-breaking-changes',
+  'x-multi-segment',
+  'tags',
+  'summary',
+]);
 
 function isObject(value: Json | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -81,7 +118,9 @@ export function cut(description: JsonObject, packageVersion: string): JsonObject
   walk(paths);
   const info = child(description, 'info');
   const sorted = Object.fromEntries(
-    Object.entries(components).sort().map(([section, entries]) => [section, Object.fromEntries(Object.entries(entries).sort(([a], [b]) => (a < b ? -1 : 1)))]),
+    Object.entries(components)
+      .sort()
+      .map(([section, entries]) => [section, Object.fromEntries(Object.entries(entries).sort(([a], [b]) => (a < b ? -1 : 1)))]),
   );
   return {
     openapi: description['openapi'] ?? '3.0.3',

@@ -1,12 +1,13 @@
 /**
  * `npm run docs`: writes the tables of inputs and outputs of every action-…/README.md from its action.yml, docs/schemas and
- * docs/instance-keys.md from the schemas. `--check` only compares.
+ * docs/instance-keys.md from the schemas, and the TypeScript types of what files hold. `--check` only compares.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { load } from 'js-yaml';
 import { refreshSchemas } from './schema-docs.ts';
+import { refreshTypes } from './schema-types.ts';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -14,14 +15,21 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 export interface ActionFile {
   readonly name: string;
   readonly description: string;
-  readonly inputs?: Readonly<Record<string, { readonly description?: string; readonly required?: boolean; readonly default?: string; readonly deprecationMessage?: string } | null>>;
+  readonly inputs?: Readonly<
+    Record<
+      string,
+      { readonly description?: string; readonly required?: boolean; readonly default?: string; readonly deprecationMessage?: string } | null
+    >
+  >;
   readonly outputs?: Readonly<Record<string, { readonly description?: string } | null>>;
   readonly runs: { readonly using: string; readonly main?: string; readonly pre?: string; readonly post?: string };
 }
 
 /** Directories of actions, from the root. */
 export function actionDirectories(root: string = ROOT): readonly string[] {
-  return readdirSync(root).filter((name) => name.startsWith('action-') && existsSync(join(root, name, 'action.yml'))).sort();
+  return readdirSync(root)
+    .filter((name) => name.startsWith('action-') && existsSync(join(root, name, 'action.yml')))
+    .sort();
 }
 
 export function readAction(directory: string, root: string = ROOT): ActionFile {
@@ -34,13 +42,24 @@ export function withTables(readme: string, action: ActionFile, where: string): s
     const given = input?.default === undefined || input.default === '' ? '' : `\`${input.default}\``;
     return [`\`${name}\``, describe(input?.description, `${where}: input ${name}`), input?.required === true ? '**required**' : given];
   });
-  const outputs = Object.entries(action.outputs ?? {}).map(([name, output]) => [`\`${name}\``, describe(output?.description, `${where}: output ${name}`)]);
-  return place(place(readme, 'inputs', table(['input', 'meaning', 'default'], inputs), where), 'outputs', table(['output', 'meaning'], outputs), where);
+  const outputs = Object.entries(action.outputs ?? {}).map(([name, output]) => [
+    `\`${name}\``,
+    describe(output?.description, `${where}: output ${name}`),
+  ]);
+  return place(
+    place(readme, 'inputs', table(['input', 'meaning', 'default'], inputs), where),
+    'outputs',
+    table(['output', 'meaning'], outputs),
+    where,
+  );
 }
 
 function describe(text: string | undefined, what: string): string {
   if (text === undefined || text.trim() === '') throw new Error(`${what} has no description`);
-  return text.trim().replace(/\s*\n\s*/g, ' ').replaceAll('|', '\\|');
+  return text
+    .trim()
+    .replace(/\s*\n\s*/g, ' ')
+    .replaceAll('|', '\\|');
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -69,7 +88,7 @@ export function refresh(check: boolean, root: string = ROOT): readonly string[] 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const check = process.argv.includes('--check');
   const changed = refresh(check);
-  const files = [...changed.map((directory) => `${directory}/README.md`), ...refreshSchemas(check)];
+  const files = [...changed.map((directory) => `${directory}/README.md`), ...refreshSchemas(check), ...(await refreshTypes(check))];
   for (const file of files) process.stdout.write(`${file} ${check ? 'is not fresh: run npm run docs' : 'written'}\n`);
   process.exitCode = check && files.length > 0 ? 1 : 0;
 }

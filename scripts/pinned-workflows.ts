@@ -28,7 +28,9 @@ export function forAct(text: string): string {
 
 /** Names of the public workflows (`paasta-*.yml`). */
 export function publicWorkflows(): readonly string[] {
-  return readdirSync(join(ROOT, '.github', 'workflows')).filter((name) => /^paasta-.*\.ya?ml$/.test(name)).sort();
+  return readdirSync(join(ROOT, '.github', 'workflows'))
+    .filter((name) => /^paasta-.*\.ya?ml$/.test(name))
+    .sort();
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

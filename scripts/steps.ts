@@ -27,8 +27,17 @@ export interface Outcome {
   readonly notRun: readonly string[];
 }
 
-const jestRun = (project: string, ...rest: readonly string[]): readonly string[] =>
-  ['node', '--experimental-vm-modules', '--disable-warning=ExperimentalWarning', join('node_modules', 'jest', 'bin', 'jest.js'), '--selectProjects', project, ...rest];
+const jestRun = (project: string, ...rest: readonly string[]): readonly string[] => [
+  'node',
+  '--experimental-vm-modules',
+  '--disable-warning=ExperimentalWarning',
+  '--import',
+  './test/support/end-at-once.mjs',
+  join('node_modules', 'jest', 'bin', 'jest.js'),
+  '--selectProjects',
+  project,
+  ...rest,
+];
 
 /** The step that runs one jest project. */
 export function jestStep(project: string, about: string, ...rest: readonly string[]): Step {
@@ -49,20 +58,28 @@ async function runStep(step: Step, index: number, total: number): Promise<Outcom
       stdio: ['ignore', step.jest === true ? 'ignore' : 'inherit', 'inherit'],
       env: { ...process.env, PATH: `${BIN}:${process.env['PATH'] ?? ''}`, PAASTA_TEST_NOT_RUN: notRunFile },
     });
-    child.on('error', reject).on('exit', (status, signal) => { resolve(status ?? (signal === null ? 1 : 130)); });
+    child.on('error', reject).on('exit', (status, signal) => {
+      resolve(status ?? (signal === null ? 1 : 130));
+    });
   });
   const seconds = (performance.now() - began) / 1_000;
   let passed = code === 0 ? 1 : 0;
   let failed = code === 0 ? 0 : 1;
   if (step.jest === true && existsSync(report)) {
-    const counts = JSON.parse(readFileSync(report, 'utf8')) as { numPassedTests: number; numFailedTests: number; numRuntimeErrorTestSuites: number };
+    const counts = JSON.parse(readFileSync(report, 'utf8')) as {
+      numPassedTests: number;
+      numFailedTests: number;
+      numRuntimeErrorTestSuites: number;
+    };
     passed = counts.numPassedTests;
     failed = counts.numFailedTests + counts.numRuntimeErrorTestSuites;
     if (code !== 0 && failed === 0) failed = 1;
   }
   const notRun = existsSync(notRunFile) ? [...new Set(readFileSync(notRunFile, 'utf8').split('\n').filter(Boolean))] : [];
   rmSync(scratch, { recursive: true, force: true });
-  console.log(`== ${step.name}: ${passed} passed, ${failed} failed${notRun.length === 0 ? '' : `, ${notRun.length} not run`} in ${seconds.toFixed(1)} s`);
+  console.log(
+    `== ${step.name}: ${passed} passed, ${failed} failed${notRun.length === 0 ? '' : `, ${notRun.length} not run`} in ${seconds.toFixed(1)} s`,
+  );
   return { name: step.name, passed, failed, seconds, notRun };
 }
 
@@ -71,11 +88,16 @@ export async function runSteps(steps: readonly Step[]): Promise<number> {
   const outcomes: Outcome[] = [];
   for (const [i, step] of steps.entries()) outcomes.push(await runStep(step, i + 1, steps.length));
   console.log('\nwhere the time went');
-  for (const o of outcomes) console.log(`  ${o.name.padEnd(14)} ${o.seconds.toFixed(1).padStart(7)} s  ${String(o.passed).padStart(5)} passed  ${String(o.failed).padStart(3)} failed`);
+  for (const o of outcomes)
+    console.log(
+      `  ${o.name.padEnd(14)} ${o.seconds.toFixed(1).padStart(7)} s  ${String(o.passed).padStart(5)} passed  ${String(o.failed).padStart(3)} failed`,
+    );
   const notRun = outcomes.flatMap((o) => o.notRun);
   const allowed = process.env['PAASTA_TEST_ALLOW_MISSING'] === '1';
   if (notRun.length > 0) {
-    console.log(`\nNOT RUN on this machine (${allowed ? 'allowed by PAASTA_TEST_ALLOW_MISSING=1' : 'set PAASTA_TEST_ALLOW_MISSING=1 to accept this'}):`);
+    console.log(
+      `\nNOT RUN on this machine (${allowed ? 'allowed by PAASTA_TEST_ALLOW_MISSING=1' : 'set PAASTA_TEST_ALLOW_MISSING=1 to accept this'}):`,
+    );
     for (const line of notRun) console.log(`  ${line}`);
   }
   const passed = outcomes.reduce((n, o) => n + o.passed, 0);

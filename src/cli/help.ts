@@ -23,7 +23,18 @@ export function commandHelp(words: readonly Word[]): string {
 /** `paasta WORD --help`. */
 export function wordHelp(word: Word): string {
   const shown = [...word.options.filter(({ names, help }) => names.length > 0 && help !== ''), ...COMMON];
-  return [`usage: paasta ${word.name} [options]${word.options.filter(({ positional }) => positional === true).map(({ names: [name = ''] }) => ` [${name}]`).join('')}`, '', ...wrap(`${word.about}.`, WIDTH), '', 'options:', ...shown.flatMap(optionLines), ''].join('\n');
+  return [
+    `usage: paasta ${word.name} [options]${word.options
+      .filter(({ positional }) => positional === true)
+      .map(({ names: [name = ''] }) => ` [${name}]`)
+      .join('')}`,
+    '',
+    ...wrap(`${word.about}.`, WIDTH),
+    '',
+    'options:',
+    ...shown.flatMap(optionLines),
+    '',
+  ].join('\n');
 }
 
 function optionLines({ names, value, help }: Option): readonly string[] {

@@ -17,7 +17,7 @@ export interface CommandSetting {
   readonly words?: readonly Word[];
 }
 
-/** What PaaSTA says for a wrong command line: the message, the help, exit 1 (not argparse's 2). */
+/** PaaSTA's code for a wrong command line (not argparse's 2). It prints the whole help, too: the message would be scrolled away by it. */
 const USAGE_EXIT = 1;
 
 /** Runs the command. Returns the exit code when no stage was started; `undefined` when one was (it sets the code itself). */
@@ -36,8 +36,13 @@ export async function command(setting: CommandSetting): Promise<number | undefin
   }
   const word = words.find(({ name }) => name === first);
   if (word === undefined) {
-    const unknown = problem('UNKNOWN_WORD', `paasta has no word ${quoted(first)}`, { hint: suggestName(first, words.map(({ name }) => name)) });
-    stderr.write(`${say(unknown)}\n\n${commandHelp(words)}`);
+    const unknown = problem('UNKNOWN_WORD', `paasta has no word ${quoted(first)}`, {
+      hint: suggestName(
+        first,
+        words.map(({ name }) => name),
+      ),
+    });
+    stderr.write(`${say(unknown)}\n\n'paasta --help' lists the words.\n`);
     return USAGE_EXIT;
   }
   const parsed = parseOptions(rest, word.options);
@@ -47,16 +52,25 @@ export async function command(setting: CommandSetting): Promise<number | undefin
   }
   const errors = parsed.problems.filter(({ severity }) => severity === 'error');
   if (errors.length > 0) {
-    stderr.write(`${errors.map(say).join('\n')}\n\n${wordHelp(word)}`);
+    stderr.write(`${errors.map(say).join('\n')}\n\n'paasta ${word.name} --help' lists the options.\n`);
     return USAGE_EXIT;
   }
-  const owned = createTerminalRuntime(`paasta ${word.name}`, withEnvironment({ ...parsed.inputs, ...word.inputs }, word.options, env), { env: withoutInputs(env), stdout, stderr, verbose: parsed.verbose || env['RUNNER_DEBUG'] === '1' });
+  const owned = createTerminalRuntime(`paasta ${word.name}`, withEnvironment({ ...parsed.inputs, ...word.inputs }, word.options, env), {
+    env: withoutInputs(env),
+    stdout,
+    stderr,
+    verbose: parsed.verbose || env['RUNNER_DEBUG'] === '1',
+  });
   for (const found of parsed.problems) owned.runtime.log.problem(found);
   const own = word.plain === true ? { ...owned, runtime: { ...owned.runtime, addSummary: () => Promise.resolve() } } : owned;
-  await conclude(own, async (runtime) => {
-    const run = await word.load();
-    await run(runtime);
-  });
+  await conclude(
+    own,
+    async (runtime) => {
+      const run = await word.load();
+      await run(runtime);
+    },
+    { summary: false },
+  );
   return undefined;
 }
 

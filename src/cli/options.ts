@@ -60,7 +60,12 @@ export function parseOptions(words: readonly string[], options: readonly Option[
 
   const place = ({ names: [name = 'the argument'] }: Option, parts: Readonly<Record<string, string>>): void => {
     for (const [input, part] of Object.entries(parts)) {
-      if (seen.has(input)) problems.push(problem('OPTION_TWICE', `${input} is given twice, with ${quoted(seen.get(input) ?? '')} and, in ${name}, ${quoted(part)}`, { hint: `give either ${name} or the options` }));
+      if (seen.has(input))
+        problems.push(
+          problem('OPTION_TWICE', `${input} is given twice, with ${quoted(seen.get(input) ?? '')} and, in ${name}, ${quoted(part)}`, {
+            hint: `give either ${name} or the options`,
+          }),
+        );
       else inputs[input] = part;
       seen.set(input, part);
     }
@@ -83,7 +88,10 @@ export function parseOptions(words: readonly string[], options: readonly Option[
     }
     const before = seen.get(option.input);
     if (before !== undefined && option.repeatable === true) inputs[option.input] = `${before},${value}`;
-    else if (before !== undefined && before !== value) problems.push(problem('OPTION_TWICE', `${name} is given twice, with ${quoted(before)} and ${quoted(value)}`, { hint: 'give it once' }));
+    else if (before !== undefined && before !== value)
+      problems.push(
+        problem('OPTION_TWICE', `${name} is given twice, with ${quoted(before)} and ${quoted(value)}`, { hint: 'give it once' }),
+      );
     else inputs[option.input] = value;
     seen.set(option.input, inputs[option.input] ?? value);
   };
@@ -107,7 +115,13 @@ export function parseOptions(words: readonly string[], options: readonly Option[
     }
     const option = byName.get(name);
     if (option === undefined) {
-      problems.push(word.startsWith('-') ? unknown(name, [...byName.keys()]) : problem('UNEXPECTED_ARGUMENT', `unexpected argument ${quoted(word)}`, { hint: 'every value belongs to an option, such as --service NAME' }));
+      problems.push(
+        word.startsWith('-')
+          ? unknown(name, [...byName.keys()])
+          : problem('UNEXPECTED_ARGUMENT', `unexpected argument ${quoted(word)}`, {
+              hint: 'every value belongs to an option, such as --service NAME',
+            }),
+      );
       // Its value would be reported a second time.
       if (word.startsWith('-') && equals === -1 && queue[0] !== undefined && !queue[0].startsWith('-')) queue.shift();
       continue;
@@ -117,15 +131,25 @@ export function parseOptions(words: readonly string[], options: readonly Option[
       else take(option, name, option.sets ?? 'true');
       continue;
     }
-    const value = equals !== -1 ? word.slice(equals + 1) : queue[0] !== undefined && !byName.has(queue[0]) && !queue[0].startsWith('--') ? queue.shift() : undefined;
-    if (value === undefined) problems.push(problem('OPTION_WITHOUT_VALUE', `${name} needs a value`, { hint: `write ${name} ${option.value}` }));
+    const value =
+      equals !== -1
+        ? word.slice(equals + 1)
+        : queue[0] !== undefined && !byName.has(queue[0]) && !queue[0].startsWith('--')
+          ? queue.shift()
+          : undefined;
+    if (value === undefined)
+      problems.push(problem('OPTION_WITHOUT_VALUE', `${name} needs a value`, { hint: `write ${name} ${option.value}` }));
     else take(option, name, value);
   }
   return { inputs, help, verbose, problems };
 }
 
 /** Inputs that come from the environment when no option gave them. */
-export function withEnvironment(inputs: Readonly<Record<string, string>>, options: readonly Option[], env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+export function withEnvironment(
+  inputs: Readonly<Record<string, string>>,
+  options: readonly Option[],
+  env: Readonly<Record<string, string | undefined>>,
+): Record<string, string> {
   const filled: Record<string, string> = { ...inputs };
   for (const { input, env: variable } of options) {
     if (input === undefined || variable === undefined || filled[input] !== undefined) continue;
@@ -136,6 +160,11 @@ export function withEnvironment(inputs: Readonly<Record<string, string>>, option
 }
 
 function unknown(name: string, known: readonly string[]): Problem {
-  const near = nearNames(name, known.filter((one) => one.startsWith('--')));
-  return problem('UNKNOWN_OPTION', `there is no option ${quoted(name)}`, { hint: near.length > 0 ? `did you mean ${near.join(' or ')}?` : '--help lists the options' });
+  const near = nearNames(
+    name,
+    known.filter((one) => one.startsWith('--')),
+  );
+  return problem('UNKNOWN_OPTION', `there is no option ${quoted(name)}`, {
+    hint: near.length > 0 ? `did you mean ${near.join(' or ')}?` : '--help lists the options',
+  });
 }

@@ -1,6 +1,6 @@
 /** `paasta start`, `stop`, `restart`. Options: `add_instance_filter_arguments` of paasta_tools/cli/cmds/status.py, start_stop_restart.py. */
 import type { Option } from './options.ts';
-import { DRY_RUN, GITHUB_API_URL, GITHUB_TOKEN, SERVICE, SOA_DIR, SYSTEM_CONFIG_DIR, type Word } from './word.ts';
+import { DRY_RUN, GITHUB, gitUrl, repository, SERVICE, SOA_DIR, stopBindsTo, SYSTEM_CONFIG_DIR, type Word } from './word.ts';
 
 const NEEDS_ONE_SERVICE = 'only one service is controlled at a time: name it with --service';
 
@@ -25,16 +25,35 @@ function control(name: 'start' | 'stop' | 'restart', about: string, more: readon
     inputs: { action: name },
     options: [
       SERVICE_INSTANCES,
-      name === 'stop' ? { ...SERVICE, help: "name of the service in soa-configs; a leading 'services-' and trailing '/' are taken off. A stop names it" } : SERVICE,
-      { names: ['--clusters', '-c', '--cluster'], value: 'NAMES', input: 'cluster', repeatable: true, help: `clusters, with commas between them. ${all}` },
-      { names: ['--instances', '-i', '--instance'], value: 'NAMES', input: 'instance', repeatable: true, help: `instances, with commas between them. ${all}` },
-      { names: ['--deploy-group', '-l'], value: 'NAMES', input: 'deploy-group', repeatable: true, help: 'only instances of these deploy groups, with commas between them' },
-      { ...SOA_DIR, names: ['--soa-dir', '-d'] },
-      { names: ['--git-url', '-u'], value: 'URL', input: 'git-url', help: 'repository of the service; the tags are pushed with plain git. Default: git_url of service.yaml' },
-      { names: ['--repository'], value: 'OWNER/NAME', input: 'repository', help: 'GitHub repository that gets the tags through the API, instead of --git-url' },
-      { names: ['--stop-binds-to'], value: 'mark|commit', input: 'stop-binds-to', help: 'how the readers of the tags bind a stop: to the mark (default), or to the commit as PaaSTA and deployments.json do' },
-      GITHUB_API_URL,
-      GITHUB_TOKEN,
+      name === 'stop'
+        ? { ...SERVICE, help: "name of the service in soa-configs; a leading 'services-' and trailing '/' are taken off. A stop names it" }
+        : SERVICE,
+      {
+        names: ['--clusters', '-c', '--cluster'],
+        value: 'NAMES',
+        input: 'cluster',
+        repeatable: true,
+        help: `clusters, with commas between them. ${all}`,
+      },
+      {
+        names: ['--instances', '-i', '--instance'],
+        value: 'NAMES',
+        input: 'instance',
+        repeatable: true,
+        help: `instances, with commas between them. ${all}`,
+      },
+      {
+        names: ['--deploy-group', '-l'],
+        value: 'NAMES',
+        input: 'deploy-group',
+        repeatable: true,
+        help: 'only instances of these deploy groups, with commas between them',
+      },
+      SOA_DIR,
+      gitUrl('repository of the service; the tags are pushed with plain git. Default: git_url of service.yaml'),
+      repository('GitHub repository that gets the tags through the API, instead of --git-url'),
+      stopBindsTo('how the readers of the tags bind a stop: to the mark (default), or to the commit as PaaSTA and deployments.json do'),
+      ...GITHUB,
       SYSTEM_CONFIG_DIR,
       DRY_RUN,
       { names: ['--owner', '-o'], value: 'TEAM', refused: true, help: '', note: NEEDS_ONE_SERVICE },

@@ -1,5 +1,5 @@
 /** `paasta generate-deployments`. Rules: paasta_tools/generate_deployments_for_service.py. */
-import { DRY_RUN, GITHUB_API_URL, GITHUB_TOKEN, SERVICE, SOA_DIR, SYSTEM_CONFIG_DIR, type Word } from './word.ts';
+import { DRY_RUN, GITHUB, gitUrl, ONLY_SERVICE, SOA_DIR, SYSTEM_CONFIG_DIR, type Word } from './word.ts';
 
 export const GENERATE_WORDS: readonly Word[] = [
   {
@@ -8,17 +8,23 @@ export const GENERATE_WORDS: readonly Word[] = [
     plain: true,
     about: 'writes deployments.json of a service, or of all, from the marks in the repositories',
     options: [
-      { ...SERVICE, help: "only this service; a leading 'services-' and trailing '/' are taken off. Default: every service" },
-      { ...SOA_DIR, names: ['--soa-dir', '-d'] },
-      { names: ['--git-url', '-u'], value: 'URL', input: 'git-url', help: 'repository of the service. Default: git_url of service.yaml' },
-      { names: ['--legacy-control-branches'], input: 'legacy-control-branches', help: 'also read the control branches of before 2016, where a deploy group has no mark' },
-      GITHUB_API_URL,
-      GITHUB_TOKEN,
+      ONLY_SERVICE,
+      SOA_DIR,
+      gitUrl('repository of the service. Default: git_url of service.yaml'),
+      {
+        names: ['--legacy-control-branches'],
+        input: 'legacy-control-branches',
+        help: 'also read the control branches of before 2016, where a deploy group has no mark',
+      },
+      ...GITHUB,
       SYSTEM_CONFIG_DIR,
       DRY_RUN,
     ],
     load: async () => {
-      const [{ main }, { wire }] = await Promise.all([import('../generate-deployments/main.ts'), import('../generate-deployments/wire.ts')]);
+      const [{ main }, { wire }] = await Promise.all([
+        import('../generate-deployments/main.ts'),
+        import('../generate-deployments/wire.ts'),
+      ]);
       return (runtime) => main(runtime, wire(runtime));
     },
   },

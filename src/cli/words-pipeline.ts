@@ -1,5 +1,5 @@
 /** `paasta pipeline`: deploy.yaml as an ordered table, or as the JSON that workflows consume. */
-import { SERVICE, SOA_DIR, SYSTEM_CONFIG_DIR, type Word } from './word.ts';
+import { json, SERVICE, SOA_DIR_OF_READERS, SYSTEM_CONFIG_DIR, type Word } from './word.ts';
 
 export const PIPELINE_WORDS: readonly Word[] = [
   {
@@ -9,10 +9,10 @@ export const PIPELINE_WORDS: readonly Word[] = [
     about: 'shows the steps of deploy.yaml in order, with their manual gates and settings',
     options: [
       SERVICE,
-      { ...SOA_DIR, names: ['--soa-dir', '-d', '-y'] },
+      SOA_DIR_OF_READERS,
       SYSTEM_CONFIG_DIR,
       { names: ['--allow-unknown-group'], input: 'allow-unknown-group', help: 'a step that no instance uses is a warning, not an error' },
-      { names: ['--json', '-j'], input: 'json', commandOnly: true, help: 'print the steps as JSON' },
+      json('print the steps as JSON', { commandOnly: true }),
     ],
     load: async () => {
       const [{ show }, { wire }] = await Promise.all([import('../pipeline/main.ts'), import('../pipeline/wire.ts')]);

@@ -1,7 +1,7 @@
 /** Words that read and print. Options: paasta_tools/cli/cmds/{check,list,list_clusters,info,get_latest_deployment,get_docker_image}.py. */
 import type { Runtime } from '../shared/contract/ports.ts';
 import type { Option } from './options.ts';
-import { GITHUB_API_URL, GITHUB_TOKEN, SERVICE, SOA_DIR, SYSTEM_CONFIG_DIR, type Word } from './word.ts';
+import { GITHUB, gitUrl, json, SERVICE, SOA_DIR, SOA_DIR_OF_READERS, SYSTEM_CONFIG_DIR, type Word } from './word.ts';
 
 type Reader = 'check' | 'info' | 'list' | 'listClusters' | 'getLatestDeployment' | 'getDockerImage';
 
@@ -12,9 +12,19 @@ function load(reader: Reader): () => Promise<(runtime: Runtime) => Promise<void>
   };
 }
 
-const ONE_SERVICE: Option = { ...SERVICE, help: "name of the service in soa-configs; a leading 'services-' and trailing '/' are taken off" };
-const GROUP: Option = { names: ['--deploy-group', '-l', '-i'], value: 'GROUP', input: 'deploy-group', help: 'deploy group that is asked about' };
-const GIT_URL: Option = { names: ['--git-url', '-u'], value: 'URL', input: 'git-url', help: 'read the tags of this repository. Default: deployments.json of the service, else the tags of git_url of service.yaml' };
+const ONE_SERVICE: Option = {
+  ...SERVICE,
+  help: "name of the service in soa-configs; a leading 'services-' and trailing '/' are taken off",
+};
+const GROUP: Option = {
+  names: ['--deploy-group', '-l', '-i'],
+  value: 'GROUP',
+  input: 'deploy-group',
+  help: 'deploy group that is asked about',
+};
+const GIT_URL = gitUrl(
+  'read the tags of this repository. Default: deployments.json of the service, else the tags of git_url of service.yaml',
+);
 
 export const READER_WORDS: readonly Word[] = [
   {
@@ -26,8 +36,8 @@ export const READER_WORDS: readonly Word[] = [
       SERVICE,
       { ...SOA_DIR, names: ['--soa-dir', '--yelpsoa-config-root', '-y', '-d'] },
       SYSTEM_CONFIG_DIR,
-      { names: ['--git-url', '-u'], value: 'URL', input: 'git-url', help: 'repository of the service, which must answer. Default: git_url of service.yaml' },
-      { names: ['--json', '-j'], input: 'json', help: 'print the checks as JSON' },
+      gitUrl('repository of the service, which must answer. Default: git_url of service.yaml'),
+      json('print the checks as JSON'),
     ],
     load: load('check'),
   },
@@ -49,7 +59,7 @@ export const READER_WORDS: readonly Word[] = [
     stage: 'readers',
     plain: true,
     about: 'lists the clusters that services have files for',
-    options: [{ ...SOA_DIR, names: ['--soa-dir', '-d', '-y'] }, SYSTEM_CONFIG_DIR],
+    options: [SOA_DIR_OF_READERS, SYSTEM_CONFIG_DIR],
     load: load('listClusters'),
   },
   {
@@ -57,7 +67,7 @@ export const READER_WORDS: readonly Word[] = [
     stage: 'readers',
     plain: true,
     about: 'prints what soa-configs says about a service: team, repository, clusters, endpoints',
-    options: [SERVICE, { ...SOA_DIR, names: ['--soa-dir', '-d', '-y'] }, SYSTEM_CONFIG_DIR],
+    options: [SERVICE, SOA_DIR_OF_READERS, SYSTEM_CONFIG_DIR],
     load: load('info'),
   },
   {
@@ -69,12 +79,11 @@ export const READER_WORDS: readonly Word[] = [
       ONE_SERVICE,
       GROUP,
       { names: ['--sha-only'], input: 'sha-only', help: 'print the commit without the image version' },
-      { names: ['--json', '-j'], input: 'json', help: 'print {"sha": …, "image_version": …}' },
+      json('print {"sha": …, "image_version": …}'),
       GIT_URL,
-      { ...SOA_DIR, names: ['--soa-dir', '-d', '-y'] },
+      SOA_DIR_OF_READERS,
       SYSTEM_CONFIG_DIR,
-      GITHUB_API_URL,
-      GITHUB_TOKEN,
+      ...GITHUB,
     ],
     load: load('getLatestDeployment'),
   },
@@ -83,7 +92,7 @@ export const READER_WORDS: readonly Word[] = [
     stage: 'readers',
     plain: true,
     about: 'prints the image that a deploy group runs',
-    options: [ONE_SERVICE, GROUP, GIT_URL, { ...SOA_DIR, names: ['--soa-dir', '-d', '-y'] }, SYSTEM_CONFIG_DIR, GITHUB_API_URL, GITHUB_TOKEN],
+    options: [ONE_SERVICE, GROUP, GIT_URL, SOA_DIR_OF_READERS, SYSTEM_CONFIG_DIR, ...GITHUB],
     load: load('getDockerImage'),
   },
 ];

@@ -1,6 +1,18 @@
-import { problem, type Problem } from '../shared/contract/errors.ts';
-import { clusterNameProblem, deployGroupProblem, quoted } from '../shared/contract/validity.ts';
-import { choice, flag, instances, list, optionalText, readInputs, secret, service, soaDir, systemConfigDir, url, type Inputs, type InputSource, type InputSpec } from '../shared/runtime/inputs.ts';
+import { problem } from '../shared/contract/errors.ts';
+import { clusterNameProblem, deployGroupProblem } from '../shared/contract/validity.ts';
+import {
+  choice,
+  flag,
+  instances,
+  list,
+  readInputs,
+  service,
+  TREE_INPUTS,
+  type Inputs,
+  type InputSource,
+  type InputSpec,
+} from '../shared/runtime/inputs.ts';
+import { GITHUB_INPUTS, gitUrl, oneRepository, repository } from '../shared/runtime/repository-inputs.ts';
 
 /** What action-control/action.yml offers. Options of `paasta start|stop|restart`: paasta_tools/cli/cmds/start_stop_restart.py. */
 export const INPUTS = {
@@ -9,13 +21,11 @@ export const INPUTS = {
   cluster: list({ check: clusterNameProblem }),
   instance: instances(),
   'deploy-group': list({ check: deployGroupProblem }),
-  'git-url': optionalText({ check: gitUrlProblem }),
-  repository: optionalText({ check: repositoryProblem }),
-  'github-token': secret({ env: 'GITHUB_TOKEN' }),
-  'github-api-url': url({ env: 'GITHUB_API_URL' }),
+  'git-url': gitUrl(),
+  repository: repository(),
+  ...GITHUB_INPUTS,
   'stop-binds-to': choice({ of: ['mark', 'commit'], default: 'mark' }),
-  'soa-dir': soaDir(),
-  'system-config-dir': systemConfigDir(),
+  ...TREE_INPUTS,
   'dry-run': flag(),
 } satisfies InputSpec;
 
@@ -26,22 +36,18 @@ export function readControlInputs(runtime: InputSource): ControlInputs {
   return readInputs(runtime, INPUTS, [
     ({ action, service: name, cluster, instance }) => {
       if (action !== 'stop') return undefined;
-      const missing = [...(name === undefined ? ['service'] : []), ...(cluster.length === 0 ? ['cluster'] : []), ...(instance.length === 0 ? ['instance'] : [])];
-      return missing.map((input) => problem('INPUT_REQUIRED', `${input}: a stop names its service, clusters and instances`, { input, hint: `give '${input}' (several with commas): nothing is stopped because a name was left out` }));
+      const missing = [
+        ...(name === undefined ? ['service'] : []),
+        ...(cluster.length === 0 ? ['cluster'] : []),
+        ...(instance.length === 0 ? ['instance'] : []),
+      ];
+      return missing.map((input) =>
+        problem('INPUT_REQUIRED', `${input}: a stop names its service, clusters and instances`, {
+          input,
+          hint: `give '${input}' (several with commas): nothing is stopped because a name was left out`,
+        }),
+      );
     },
-    ({ gitUrl, repository }) => (gitUrl !== undefined && repository !== undefined ? problem('BAD_INPUT', 'git-url and repository both name the repository of the service', { input: 'git-url', hint: 'give one of them' }) : undefined),
+    oneRepository('of the service'),
   ]);
-}
-
-function repositoryProblem(value: string, input: string): Problem | undefined {
-  if (/^[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\/[A-Za-z0-9._-]{1,100}$/.test(value) && !/\/\.{1,2}$/.test(value)) return undefined;
-  return problem('BAD_INPUT', `${input}: ${quoted(value)} is not a repository`, { input, hint: 'write owner/name' });
-}
-
-/** Addresses that git would take for an option or for a program to start (`ext::`) are refused. */
-function gitUrlProblem(value: string, input: string): Problem | undefined {
-  const plain = !/[\s\p{Cc}]/u.test(value) && !value.startsWith('-') && !/^[A-Za-z0-9]+::/.test(value);
-  const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(value)?.[1]?.toLowerCase();
-  if (plain && (scheme === undefined || ['http', 'https', 'ssh', 'git', 'git+ssh', 'file'].includes(scheme))) return undefined;
-  return problem('BAD_INPUT', `${input}: ${quoted(value)} is not a git address`, { input, hint: 'write https://host/owner/name.git, ssh://…, git@host:owner/name.git or a path' });
 }

@@ -1,12 +1,14 @@
 import type { Runtime } from '../shared/contract/ports.ts';
+import { allSteps } from '../shared/plan/index.ts';
 import type { ConvergeResult, InstanceResult, InstanceState } from '../shared/report/deploy-results.ts';
+import { drainProofJson } from '../shared/report/drain-proof.ts';
 
 /** What action-deploy/action.yml promises. */
 export const OUTPUTS = ['changed', 'plan-hash', 'summary', 'results'] as const;
 
 /** Whether the run wrote something (in mode plan: would write). */
-export function isChanged(result: ConvergeResult): boolean {
-  return result.writes > 0 || result.instances.some((i) => i.state === 'planned' && i.action !== 'unchanged');
+export function isChanged(result: ConvergeResult, mode: string): boolean {
+  return result.writes > 0 || (mode === 'plan' && result.plan !== undefined && allSteps(result.plan).length > 0);
 }
 
 /** One instance as JSON says it. Times in seconds. */
@@ -28,9 +30,27 @@ export function instanceJson(result: InstanceResult): Record<string, unknown> {
     ready: result.ready,
     wanted: result.wanted,
     seconds: result.duration / 1_000,
+    ...(result.drain === undefined ? {} : { drain: drainProofJson(result.drain) }),
     ...(result.supersededBy === undefined ? {} : { superseded_by: result.supersededBy }),
-    failure: result.diagnosis === undefined ? null : { code: result.diagnosis.code, object: result.diagnosis.object, container: result.diagnosis.container ?? null, cause: result.diagnosis.cause, next: result.diagnosis.next, in_commit: result.diagnosis.inCommit },
-    problems: result.problems.map((p) => ({ severity: p.severity, code: p.code, message: p.message, next: p.hint ?? null, file: p.file ?? null, line: p.line ?? null })),
+    failure:
+      result.diagnosis === undefined
+        ? null
+        : {
+            code: result.diagnosis.code,
+            object: result.diagnosis.object,
+            container: result.diagnosis.container ?? null,
+            cause: result.diagnosis.cause,
+            next: result.diagnosis.next,
+            in_commit: result.diagnosis.inCommit,
+          },
+    problems: result.problems.map((p) => ({
+      severity: p.severity,
+      code: p.code,
+      message: p.message,
+      next: p.hint ?? null,
+      file: p.file ?? null,
+      line: p.line ?? null,
+    })),
   };
 }
 
@@ -40,11 +60,13 @@ export function summaryJson(result: ConvergeResult, mode: string): Record<string
   return {
     cluster: result.cluster,
     mode,
-    changed: isChanged(result),
+    changed: isChanged(result, mode),
     plan_hash: result.planHash,
     instances: result.instances.length,
     states,
-    failed: result.instances.filter((i) => i.state === 'failed' || i.state === 'timeout' || i.state === 'blocked').map((i) => `${i.service}.${i.instance}`),
+    failed: result.instances
+      .filter((i) => i.state === 'failed' || i.state === 'timeout' || i.state === 'blocked')
+      .map((i) => `${i.service}.${i.instance}`),
     writes: result.writes,
     requests: result.requests.reads + result.requests.writes,
     seconds: result.duration / 1_000,
@@ -53,7 +75,7 @@ export function summaryJson(result: ConvergeResult, mode: string): Record<string
 }
 
 export function writeOutputs(runtime: Pick<Runtime, 'setOutput'>, result: ConvergeResult, mode: string): void {
-  runtime.setOutput('changed', String(isChanged(result)));
+  runtime.setOutput('changed', String(isChanged(result, mode)));
   runtime.setOutput('plan-hash', result.planHash);
   runtime.setOutput('summary', JSON.stringify(summaryJson(result, mode)));
   runtime.setOutput('results', JSON.stringify(result.instances.map(instanceJson)));

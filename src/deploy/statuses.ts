@@ -38,7 +38,12 @@ export class DeploymentStatuses {
   async start(plan: Plan): Promise<void> {
     const { cluster, deploymentId } = this.#options;
     const groups = new Map<string, { service: string; deployGroup: string; sha: string }>();
-    for (const { rendered } of plan.instances) groups.set(`${rendered.service} ${rendered.deployGroup}`, { service: rendered.service, deployGroup: rendered.deployGroup, sha: rendered.version.sha });
+    for (const { rendered } of plan.instances)
+      groups.set(`${rendered.service} ${rendered.deployGroup}`, {
+        service: rendered.service,
+        deployGroup: rendered.deployGroup,
+        sha: rendered.version.sha,
+      });
     const found = await Promise.all(
       [...groups.values()].map(async ({ service, deployGroup, sha }): Promise<Open | undefined> => {
         const repository = await this.#options.repository(service, deploymentId !== undefined && groups.size === 1);
@@ -53,7 +58,17 @@ export class DeploymentStatuses {
   }
 
   async finish(results: readonly InstanceResult[]): Promise<void> {
-    await Promise.all(this.#open.map((o) => this.#set(o, finalStatus(this.#options.cluster, results.filter((r) => r.service === o.service && r.deployGroup === o.deployGroup)))));
+    await Promise.all(
+      this.#open.map((o) =>
+        this.#set(
+          o,
+          finalStatus(
+            this.#options.cluster,
+            results.filter((r) => r.service === o.service && r.deployGroup === o.deployGroup),
+          ),
+        ),
+      ),
+    );
   }
 
   /** The run failed before it had results of instances, or broke off. */
@@ -77,7 +92,12 @@ export class DeploymentStatuses {
     } catch (error) {
       const first = error instanceof UserError ? error.problems[0] : undefined;
       this.#options.log.debug(`deploy: ${first === undefined ? messageOf(error) : describeProblem(first)}`);
-      if (!this.#complained && first !== undefined) this.#options.log.problem({ ...first, severity: 'warning', message: `the GitHub Deployment could not be updated: ${first.message}` });
+      if (!this.#complained && first !== undefined)
+        this.#options.log.problem({
+          ...first,
+          severity: 'warning',
+          message: `the GitHub Deployment could not be updated: ${first.message}`,
+        });
       this.#complained = true;
       return undefined;
     }

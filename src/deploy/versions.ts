@@ -54,7 +54,10 @@ function withoutPassword(url: string): string {
 /** Refs that can matter: all marks of the service, or those of one deploy group and the controls of the cluster. */
 async function marksOf(source: RefSource, deployGroup: string | undefined, cluster: string): Promise<readonly Ref[]> {
   if (deployGroup === undefined) return source.listRefs('refs/tags/paasta-');
-  const [marks, controls] = await Promise.all([source.listRefs(`refs/tags/paasta-${deployGroup}`), source.listRefs(`refs/tags/paasta-${cluster}.`)]);
+  const [marks, controls] = await Promise.all([
+    source.listRefs(`refs/tags/paasta-${deployGroup}`),
+    source.listRefs(`refs/tags/paasta-${cluster}.`),
+  ]);
   return [...new Map([...marks, ...controls].map((ref) => [ref.name, ref])).values()];
 }
 
@@ -80,12 +83,31 @@ export function createVersions(world: VersionWorld): Versions {
     const github = await world.github();
     if (world.gitUrl !== undefined) return byUrl(github, world.gitUrl);
     const { gitUrl } = world.soa.load(service);
-    if (gitUrl === null) throw new UserError(problem('NO_REPOSITORY', `${service}: service.yaml says git_url: null, and there is no ${service}/deployments.json`, { file: `${service}/service.yaml`, hint: 'set git_url, or keep deployments.json in soa-configs' }));
+    if (gitUrl === null)
+      throw new UserError(
+        problem('NO_REPOSITORY', `${service}: service.yaml says git_url: null, and there is no ${service}/deployments.json`, {
+          file: `${service}/service.yaml`,
+          hint: 'set git_url, or keep deployments.json in soa-configs',
+        }),
+      );
     if (gitUrl !== undefined && github.parse(gitUrl)?.host === github.serverHost) return byUrl(github, gitUrl);
     // The job of the service's own repository: where mark-for-deployment has marked.
     const [owner, name] = (world.jobRepository ?? '').split('/');
-    if (world.token !== '' && owner !== undefined && name !== undefined && normaliseServiceName(name.toLowerCase()) === service.toLowerCase()) return byApi(github, owner, name);
-    if (gitUrl === undefined) throw new UserError(problem('NO_REPOSITORY', `${service}: it is not known where its marks are: service.yaml has no git_url, and there is no ${service}/deployments.json`, { input: 'git-url', hint: 'set git_url in service.yaml, or give git-url' }));
+    if (
+      world.token !== '' &&
+      owner !== undefined &&
+      name !== undefined &&
+      normaliseServiceName(name.toLowerCase()) === service.toLowerCase()
+    )
+      return byApi(github, owner, name);
+    if (gitUrl === undefined)
+      throw new UserError(
+        problem(
+          'NO_REPOSITORY',
+          `${service}: it is not known where its marks are: service.yaml has no git_url, and there is no ${service}/deployments.json`,
+          { input: 'git-url', hint: 'set git_url in service.yaml, or give git-url' },
+        ),
+      );
     return byUrl(github, gitUrl);
   };
   const place = (service: string): Promise<Place> => {

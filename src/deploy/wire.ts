@@ -3,7 +3,7 @@ import type { Runtime } from '../shared/contract/ports.ts';
 import { isDirectory, openTree } from '../shared/files/tree.ts';
 import { connectGit } from '../shared/git/index.ts';
 import { networkFetch } from '../shared/network/index.ts';
-import { run } from '../shared/process/index.ts';
+import { tracedRun } from '../shared/process/index.ts';
 import { createRegistry, dockerCredentials, givenCredentials } from '../shared/registry/index.ts';
 import { currentCommit } from '../shared/runtime/index.ts';
 import type { DeployWire } from './main.ts';
@@ -14,6 +14,7 @@ const PUBLIC_API = 'https://api.github.com';
 /** The stage's real world: files, git, GitHub, the registry, the cluster. */
 export function wire(runtime: Runtime): DeployWire {
   const { env, log, mask, clock, signal, name, workingDirectory } = runtime;
+  const run = tracedRun(log);
   return {
     tree: (path) => openTree(resolve(workingDirectory, path)),
     isDirectory,
@@ -40,14 +41,27 @@ export function wire(runtime: Runtime): DeployWire {
         github: async () => {
           const { connectGitHub, repositoryAddress, serverUrlOf } = await import('../shared/github/index.ts');
           const connect = (): ReturnType<typeof connectGitHub> => connectGitHub({ apiUrl, token, userAgent: name, log, mask, env, signal });
-          return { serverHost: new URL(serverUrlOf(apiUrl)).host.toLowerCase(), parse: repositoryAddress, repository: (owner, repository) => connect().repository(owner, repository) };
+          return {
+            serverHost: new URL(serverUrlOf(apiUrl)).host.toLowerCase(),
+            parse: repositoryAddress,
+            repository: (owner, repository) => connect().repository(owner, repository),
+          };
         },
-        git: (url) => connectGit({ url, run, env, log, mask, signal }),
+        git: (url) => connectGit({ url, run, env, mask, signal }),
       });
     },
     digests: ({ insecureRegistry, registryUsername: username, registryPassword: password }, address) => {
       const credentials = givenCredentials({ registry: address, username, password, mask }, dockerCredentials({ env, run, mask, log }));
-      const registry = createRegistry({ credentials, log, mask, clock, signal, insecure: insecureRegistry, userAgent: name, fetch: networkFetch(env) });
+      const registry = createRegistry({
+        credentials,
+        log,
+        mask,
+        clock,
+        signal,
+        insecure: insecureRegistry,
+        userAgent: name,
+        fetch: networkFetch(env),
+      });
       return {
         resolveDigest: async (reference) => (await registry.resolveDigest(reference))?.digest,
         members: async (reference) => (await registry.members(reference))?.map((m) => m.digest),
@@ -55,7 +69,16 @@ export function wire(runtime: Runtime): DeployWire {
     },
     connect: async (kubeconfig, context) => {
       const { connectCluster } = await import('../shared/kubernetes/index.ts');
-      return connectCluster({ kubeconfig, userAgent: `paasta-actions ${name}`, log, mask, clock, signal, env, ...(context === undefined ? {} : { context }) });
+      return connectCluster({
+        kubeconfig,
+        userAgent: `paasta-actions ${name}`,
+        log,
+        mask,
+        clock,
+        signal,
+        env,
+        ...(context === undefined ? {} : { context }),
+      });
     },
   };
 }

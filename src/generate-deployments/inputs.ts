@@ -1,16 +1,13 @@
-import { problem, UserError, type Problem } from '../shared/contract/errors.ts';
-import { parseGitUrl } from '../shared/git/index.ts';
-import { flag, optionalText, readInputs, secret, service, soaDir, systemConfigDir, url, type Inputs, type InputSource, type InputSpec } from '../shared/runtime/inputs.ts';
+import { flag, readInputs, service, TREE_INPUTS, type Inputs, type InputSource, type InputSpec } from '../shared/runtime/inputs.ts';
+import { GITHUB_INPUTS, gitUrl, urlNeedsService } from '../shared/runtime/repository-inputs.ts';
 
 /** What action-generate-deployments/action.yml offers. Options of `generate_deployments_for_service`: paasta_tools/generate_deployments_for_service.py. */
 export const INPUTS = {
   service: service(),
-  'git-url': optionalText({ check: gitUrlProblem }),
+  'git-url': gitUrl(),
   'legacy-control-branches': flag(),
-  'github-token': secret({ env: 'GITHUB_TOKEN' }),
-  'github-api-url': url({ env: 'GITHUB_API_URL' }),
-  'soa-dir': soaDir(),
-  'system-config-dir': systemConfigDir(),
+  ...GITHUB_INPUTS,
+  ...TREE_INPUTS,
   'dry-run': flag(),
 } satisfies InputSpec;
 
@@ -18,17 +15,5 @@ export type GenerateInputs = Inputs<typeof INPUTS>;
 
 /** All inputs, or every problem with them at once. */
 export function readGenerateInputs(runtime: InputSource): GenerateInputs {
-  return readInputs(runtime, INPUTS, [
-    ({ gitUrl, service: name }) => (gitUrl !== undefined && name === undefined ? problem('BAD_INPUT', 'git-url is the repository of one service, but no service is given', { input: 'git-url', hint: "give 'service', too" }) : undefined),
-  ]);
-}
-
-function gitUrlProblem(value: string, input: string): Problem | undefined {
-  try {
-    parseGitUrl(value);
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof UserError) || error.problems[0] === undefined) throw error;
-    return { ...error.problems[0], input };
-  }
+  return readInputs(runtime, INPUTS, [urlNeedsService]);
 }

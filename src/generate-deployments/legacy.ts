@@ -21,7 +21,9 @@ export interface LegacyBranches {
 
 /** What the branches of a service say. `instances`: its own, in the order of the files; of two branches of one group the first counts. */
 export function legacyBranches(service: string, instances: readonly GroupedBranch[], refs: readonly Ref[], read: boolean): LegacyBranches {
-  const heads = new Map(refs.filter(({ name }) => name.startsWith(LEGACY_PREFIX)).map((ref) => [ref.name.slice(LEGACY_PREFIX.length), ref]));
+  const heads = new Map(
+    refs.filter(({ name }) => name.startsWith(LEGACY_PREFIX)).map((ref) => [ref.name.slice(LEGACY_PREFIX.length), ref]),
+  );
   const found = new Map<string, Ref>();
   const marks = new Map<string, Ref>();
   for (const { branch, deployGroup = 'None' } of instances) {
@@ -37,6 +39,16 @@ export function legacyBranches(service: string, instances: readonly GroupedBranc
   const shown = `${names.slice(0, 3).map(quoted).join(', ')}${names.length > 3 ? ', …' : ''}`;
   const what = `${service}: ${names.length === 1 ? 'the branch' : `${String(names.length)} branches`} ${shown} ${names.length === 1 ? 'is a control branch' : 'are control branches'} of before 2016`;
   return read
-    ? { marks: [...marks.values()], problem: warning('LEGACY_CONTROL_BRANCHES', `${what}; read where a deploy group has no mark`, { hint: 'mark the deploy groups with mark-for-deployment, then delete the branches' }) }
-    : { marks: [], problem: warning('LEGACY_CONTROL_BRANCHES', `${what}: not read`, { hint: 'delete them if the deploy groups are marked by tags; else set legacy-control-branches: true until they are' }) };
+    ? {
+        marks: [...marks.values()],
+        problem: warning('LEGACY_CONTROL_BRANCHES', `${what}; read where a deploy group has no mark`, {
+          hint: 'mark the deploy groups with mark-for-deployment, then delete the branches',
+        }),
+      }
+    : {
+        marks: [],
+        problem: warning('LEGACY_CONTROL_BRANCHES', `${what}: not read`, {
+          hint: 'if the deploy groups are marked by tags, delete the branches; else set legacy-control-branches: true until they are',
+        }),
+      };
 }

@@ -51,8 +51,15 @@ export function writeOutputs(runtime: Pick<Runtime, 'setOutput'>, report: Genera
 export function headline(report: GenerateReport): string {
   const { outcomes, requests, repositories, dryRun, duration } = report;
   const failed = failedOnes(report).length;
-  const counts = [`${String(writtenOnes(report).length)} ${dryRun ? 'would be written' : 'written'}`, `${String(outcomes.filter(({ state }) => state === 'unchanged').length)} unchanged`, ...(failed === 0 ? [] : [`${String(failed)} failed`])].join(', ');
-  const asked = repositories === 0 ? '' : `; ${String(requests)} request${requests === 1 ? '' : 's'} to GitHub for ${String(repositories)} ${repositories === 1 ? 'repository' : 'repositories'}`;
+  const counts = [
+    `${String(writtenOnes(report).length)} ${dryRun ? 'would be written' : 'written'}`,
+    `${String(outcomes.filter(({ state }) => state === 'unchanged').length)} unchanged`,
+    ...(failed === 0 ? [] : [`${String(failed)} failed`]),
+  ].join(', ');
+  const asked =
+    repositories === 0
+      ? ''
+      : `; ${String(requests)} request${requests === 1 ? '' : 's'} to GitHub for ${String(repositories)} ${repositories === 1 ? 'repository' : 'repositories'}`;
   return `${dryRun ? 'dry run: ' : ''}deployments.json of ${String(outcomes.length)} service${outcomes.length === 1 ? '' : 's'}: ${counts}${asked} (${(duration / 1_000).toFixed(1)} s)`;
 }
 
@@ -60,12 +67,35 @@ export function headline(report: GenerateReport): string {
 export function generateSummary(report: GenerateReport): string {
   const [written, failed] = [writtenOnes(report), failedOnes(report)];
   const parts = ['### generate-deployments', '', `${headline(report)}.`, ''];
-  if (failed.length > 0) parts.push(table(['not generated', 'why', 'next step'], failed.slice(0, ROWS).map(({ service, problems }) => {
-    const [first] = problems.filter(({ severity }) => severity === 'error');
-    return [code(service), cell(`${first?.file === undefined ? '' : `${first.file}${first.line === undefined ? '' : `:${String(first.line)}`}: `}${first?.message ?? ''}`), cell(first?.hint ?? '')];
-  })), '');
-  if (written.length > 0) parts.push(table([report.dryRun ? 'would be written' : 'written', 'changes'], written.slice(0, ROWS).map(({ service, changes }) => [code(service), cell(changes.slice(0, 10).join('\n') + (changes.length > 10 ? '\n…' : ''))])), '');
-  if (Math.max(failed.length, written.length) > ROWS) parts.push(`Only the first ${String(ROWS)} of each are shown; the outputs \`services\` and \`failed\` have all.`, '');
+  if (failed.length > 0)
+    parts.push(
+      table(
+        ['not generated', 'why', 'next step'],
+        failed.slice(0, ROWS).map(({ service, problems }) => {
+          const [first] = problems.filter(({ severity }) => severity === 'error');
+          return [
+            code(service),
+            cell(
+              `${first?.file === undefined ? '' : `${first.file}${first.line === undefined ? '' : `:${String(first.line)}`}: `}${first?.message ?? ''}`,
+            ),
+            cell(first?.hint ?? ''),
+          ];
+        }),
+      ),
+      '',
+    );
+  if (written.length > 0)
+    parts.push(
+      table(
+        [report.dryRun ? 'would be written' : 'written', 'changes'],
+        written
+          .slice(0, ROWS)
+          .map(({ service, changes }) => [code(service), cell(changes.slice(0, 10).join('\n') + (changes.length > 10 ? '\n…' : ''))]),
+      ),
+      '',
+    );
+  if (Math.max(failed.length, written.length) > ROWS)
+    parts.push(`Only the first ${String(ROWS)} of each are shown; the outputs \`services\` and \`failed\` have all.`, '');
   return parts.join('\n');
 }
 
@@ -76,7 +106,8 @@ export function changesBetween(service: string, previous: string | undefined, ne
   for (const [group, { git_sha: sha, image_version: imageVersion }] of next.v2.deployments) {
     const before = old.version(group);
     if (before === undefined) changes.push(`${group}: ${shortVersion({ sha, imageVersion })}`);
-    else if (before.sha !== sha || before.imageVersion !== imageVersion) changes.push(`${group}: ${shortVersion(before)} → ${shortVersion({ sha, imageVersion })}`);
+    else if (before.sha !== sha || before.imageVersion !== imageVersion)
+      changes.push(`${group}: ${shortVersion(before)} → ${shortVersion({ sha, imageVersion })}`);
   }
   for (const [key, { desired_state: state, force_bounce: token }] of next.v2.controls) {
     const branch = key.slice(service.length + 1);

@@ -1,5 +1,19 @@
 import { registryProblem } from '../shared/registry/reference.ts';
-import { choice, commit, duration, flag, imageVersion, optionalText, readInputs, service, soaDir, systemConfigDir, text, type Inputs, type InputSource, type InputSpec } from '../shared/runtime/inputs.ts';
+import {
+  choice,
+  commit,
+  duration,
+  flag,
+  imageVersion,
+  optionalText,
+  readInputs,
+  service,
+  text,
+  TREE_INPUTS,
+  type Inputs,
+  type InputSource,
+  type InputSpec,
+} from '../shared/runtime/inputs.ts';
 
 /** What action-itest/action.yml offers. Options of `paasta itest` and `paasta cook-image`: paasta_tools/cli/cmds/itest.py, cook_image.py. */
 export const INPUTS = {
@@ -10,8 +24,7 @@ export const INPUTS = {
   registry: optionalText({ check: registryProblem }),
   'working-directory': text({ default: '.' }),
   timeout: duration({ default: '60m', min: 1_000 }),
-  'soa-dir': soaDir(),
-  'system-config-dir': systemConfigDir(),
+  ...TREE_INPUTS,
   'dry-run': flag(),
 } satisfies InputSpec;
 

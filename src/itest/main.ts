@@ -14,6 +14,7 @@ import type { Run, RunResult } from '../shared/process/index.ts';
 import { itestSummary } from '../shared/report/itest-summary.ts';
 import { currentCommit, currentService, requireService, uncommittedFiles } from '../shared/runtime/checkout.ts';
 import { loadSoaConfigs, loadSystemConfig, registryAddress } from '../shared/soa-configs/index.ts';
+import { inRepository, placing } from '../shared/runtime/placing.ts';
 import { readItestInputs, type ItestInputs } from './inputs.ts';
 import { failedRecipe, probeTarget, type Probe } from './makefile.ts';
 import { writeOutputs } from './outputs.ts';
@@ -36,9 +37,10 @@ export async function main(runtime: Runtime, dependencies: ItestDependencies): P
   const inputs = readItestInputs(runtime);
   const directory = resolve(runtime.workingDirectory, inputs.workingDirectory);
   const env = Object.fromEntries(Object.entries(runtime.env).filter(([name]) => !name.startsWith('INPUT_')));
-  const probe = await probeTarget(dependencies.run, dependencies.tree(directory), inputs.target, env, runtime.signal);
+  const checkout = dependencies.tree(directory);
+  const probe = await placing(runtime, [checkout], () => probeTarget(dependencies.run, checkout, inputs.target, env, runtime.signal));
   probe.warnings.forEach((found) => {
-    runtime.log.problem(inRepository(found, runtime, directory));
+    runtime.log.problem(inRepository(found, directory, runtime));
   });
   if (inputs.target === 'test') await test(runtime, dependencies, inputs, directory, env);
   else await build(runtime, dependencies, inputs, directory, env, probe);
@@ -52,17 +54,29 @@ async function test(runtime: Runtime, { run }: ItestDependencies, inputs: ItestI
   }
   const result = await make(runtime, run, inputs, directory, env);
   writeOutputs(runtime, { duration: result.duration });
-  await runtime.addSummary(itestSummary({ target: 'test', result: outcome(result), duration: result.duration, tail: result.code === 0 ? [] : tailOf(result) }));
+  await runtime.addSummary(
+    itestSummary({ target: 'test', result: outcome(result), duration: result.duration, tail: result.code === 0 ? [] : tailOf(result) }),
+  );
   requireSuccess(runtime, result, inputs, directory);
 }
 
-async function build(runtime: Runtime, dependencies: ItestDependencies, inputs: ItestInputs, directory: string, env: Env, probe: Probe): Promise<void> {
+async function build(
+  runtime: Runtime,
+  dependencies: ItestDependencies,
+  inputs: ItestInputs,
+  directory: string,
+  env: Env,
+  probe: Probe,
+): Promise<void> {
   const { run, docker } = dependencies;
   const soaConfigs = dependencies.tree(inputs.soaDir);
   const service = inputs.service ?? (await currentService(runtime, run, soaConfigs));
   requireService(service, soaConfigs);
   const sha = await commitOf(runtime, run, inputs, directory);
-  const dockerTag = imageReference(registryOf(dependencies, inputs, service, soaConfigs), dockerImage(service, { sha, imageVersion: inputs.imageVersion }));
+  const dockerTag = imageReference(
+    await registryOf(runtime, dependencies, inputs, service, soaConfigs),
+    dockerImage(service, { sha, imageVersion: inputs.imageVersion }),
+  );
   writeOutputs(runtime, { dockerTag });
   runtime.log.info(`DOCKER_TAG=${dockerTag}`);
   if (inputs.dryRun) {
@@ -80,12 +94,21 @@ async function build(runtime: Runtime, dependencies: ItestDependencies, inputs: 
   const result = await make(runtime, run, inputs, directory, { ...env, DOCKER_TAG: dockerTag });
   const image = result.code === 0 ? await docker.inspect(dockerTag) : undefined;
   writeOutputs(runtime, { imageId: image?.id, duration: result.duration });
-  await runtime.addSummary(itestSummary({
-    target: inputs.target, service, version: { sha, imageVersion: inputs.imageVersion }, dockerTag, imageId: image?.id, duration: result.duration,
-    result: result.code === 0 && image === undefined ? 'no image' : outcome(result), tail: result.code === 0 ? [] : tailOf(result),
-  }));
+  await runtime.addSummary(
+    itestSummary({
+      target: inputs.target,
+      service,
+      version: { sha, imageVersion: inputs.imageVersion },
+      dockerTag,
+      imageId: image?.id,
+      duration: result.duration,
+      result: result.code === 0 && image === undefined ? 'no image' : outcome(result),
+      tail: result.code === 0 ? [] : tailOf(result),
+    }),
+  );
   requireSuccess(runtime, result, inputs, directory);
-  if (image === undefined) throw new UserError(await missingImage(docker, dockerTag, inputs.target, probe));
+  if (image === undefined)
+    throw new UserError(inRepository(await missingImage(docker, dockerTag, inputs.target, probe), directory, runtime));
   runtime.log.info(said(image, earlier, dockerTag, result.duration));
 }
 
@@ -101,39 +124,77 @@ function requirePlatform(runtime: Runtime): void {
   const job = runtime.env['GITHUB_ACTIONS'] === 'true';
   if (runtime.platform === 'linux' || (runtime.platform === 'darwin' && !job)) return;
   const name = runtime.platform === 'win32' ? 'Windows' : runtime.platform === 'darwin' ? 'macOS' : runtime.platform;
-  throw new UserError(problem('UNSUPPORTED_PLATFORM', `${runtime.name} does not run on ${name}: it builds Linux images with make and docker`, { hint: job ? 'use runs-on: ubuntu-latest' : 'run it on Linux' }));
+  throw new UserError(
+    problem('UNSUPPORTED_PLATFORM', `${runtime.name} does not run on ${name}: it builds Linux images with make and docker`, {
+      hint: job ? 'use runs-on: ubuntu-latest' : 'run it on Linux',
+    }),
+  );
 }
 
 /** The commit that the tag names: the input, which should be what is checked out, else HEAD. */
 async function commitOf(runtime: Runtime, run: Run, inputs: ItestInputs, directory: string): Promise<string> {
   const head = await currentCommit(run, directory).catch((error: unknown) => {
     if (inputs.commit === undefined || !(error instanceof UserError)) throw error;
-    runtime.log.problem(warning('NO_CHECKOUT', `the commit ${inputs.commit} cannot be compared with the checkout: ${error.problems[0]?.message ?? ''}`, { input: 'commit' }));
+    runtime.log.problem(
+      warning('NO_CHECKOUT', `the commit ${inputs.commit} cannot be compared with the checkout: ${error.problems[0]?.message ?? ''}`, {
+        input: 'commit',
+      }),
+    );
     return undefined;
   });
   if (head === undefined) return inputs.commit as string;
   if (inputs.commit !== undefined && inputs.commit !== head) {
-    runtime.log.problem(warning('COMMIT_NOT_CHECKED_OUT', `the image will be named after ${inputs.commit}, but ${head} is checked out`, { input: 'commit', hint: `check out ${inputs.commit}, or leave 'commit' out` }));
+    runtime.log.problem(
+      warning('COMMIT_NOT_CHECKED_OUT', `the image will be named after ${inputs.commit}, but ${head} is checked out`, {
+        input: 'commit',
+        hint: `check out ${inputs.commit}, or leave 'commit' out`,
+      }),
+    );
   }
-  const own = [inputs.soaDir, inputs.systemConfigDir].map((path) => relative(directory, resolve(runtime.workingDirectory, path))).filter((path) => path !== '' && !path.startsWith('..'));
+  const own = [inputs.soaDir, inputs.systemConfigDir]
+    .map((path) => relative(directory, resolve(runtime.workingDirectory, path)))
+    .filter((path) => path !== '' && !path.startsWith('..'));
   const changed = await uncommittedFiles(run, directory, own);
   if (changed.length > 0) {
     const some = `${changed.slice(0, 5).join(', ')}${changed.length > 5 ? ', …' : ''}`;
-    runtime.log.problem(warning('UNCOMMITTED_CHANGES', `the checkout differs from ${head.slice(0, 8)}: ${some}`, { hint: 'commit the changes: the image will contain them, but is named after the commit' }));
+    runtime.log.problem(
+      warning('UNCOMMITTED_CHANGES', `the checkout differs from ${head.slice(0, 8)}: ${some}`, {
+        hint: 'commit the changes: the image will contain them, but is named after the commit',
+      }),
+    );
   }
   return inputs.commit ?? head;
 }
 
-function registryOf({ tree }: ItestDependencies, inputs: ItestInputs, service: string, soaConfigs: TreeReader): string {
+async function registryOf(
+  runtime: Runtime,
+  { tree }: ItestDependencies,
+  inputs: ItestInputs,
+  service: string,
+  soaConfigs: TreeReader,
+): Promise<string> {
   if (inputs.registry !== undefined) return inputs.registry;
-  const system = loadSystemConfig(tree(inputs.systemConfigDir));
-  return registryAddress(undefined, loadSoaConfigs(soaConfigs, system).load(service), system);
+  const systemConfig = tree(inputs.systemConfigDir);
+  return placing(runtime, [soaConfigs, systemConfig], () => {
+    const system = loadSystemConfig(systemConfig);
+    return registryAddress(undefined, loadSoaConfigs(soaConfigs, system).load(service), system);
+  });
 }
 
 /** Runs make with its output in a group of the log. Throws only when it was cancelled. */
 async function make(runtime: Runtime, run: Run, inputs: ItestInputs, directory: string, env: Env): Promise<RunResult> {
   const result = await runtime.log.group(`make ${inputs.target}`, () =>
-    run(['make', inputs.target], { cwd: directory, env, timeout: inputs.timeout, signal: runtime.signal, maxOutput: 1024 * 1024, onLine: (line) => { runtime.log.info(line); } }));
+    run(['make', inputs.target], {
+      cwd: directory,
+      env,
+      timeout: inputs.timeout,
+      signal: runtime.signal,
+      maxOutput: 1024 * 1024,
+      onLine: (line) => {
+        runtime.log.info(line);
+      },
+    }),
+  );
   if (result.cancelled) {
     writeOutputs(runtime, { duration: result.duration });
     throw new CancelledError();
@@ -147,40 +208,64 @@ function outcome(result: RunResult): 'passed' | 'failed' | 'timed out' {
 
 /** The end of what make said; its own verdict is on standard error. */
 function tailOf(result: RunResult): readonly string[] {
-  const last = (text: string): readonly string[] => text.trimEnd().split('\n').filter((line) => line.trim() !== '').slice(-TAIL);
+  const last = (text: string): readonly string[] =>
+    text
+      .trimEnd()
+      .split('\n')
+      .filter((line) => line.trim() !== '')
+      .slice(-TAIL);
   return [...last(result.stdout), ...last(result.stderr)];
 }
 
 function requireSuccess(runtime: Runtime, result: RunResult, inputs: ItestInputs, directory: string): void {
   if (result.timedOut) {
-    throw new UserError(problem('ITEST_TIMEOUT', `make ${inputs.target} took longer than ${formatDuration(inputs.timeout)} and was ended with everything that it started`, {
-      input: 'timeout', hint: "give 'timeout' a larger value, or find out what hangs in the output above",
-    }), { exitCode: TIMEOUT_EXIT });
+    throw new UserError(
+      problem(
+        'ITEST_TIMEOUT',
+        `make ${inputs.target} took longer than ${formatDuration(inputs.timeout)} and was ended with everything that it started`,
+        { input: 'timeout', hint: "give 'timeout' a larger value, or find out what hangs in the output above" },
+      ),
+      { exitCode: TIMEOUT_EXIT },
+    );
   }
   if (result.code === 0) return;
   const recipe = failedRecipe(result.stderr);
   const how = result.signal === null ? `with exit code ${String(result.code)}` : `by ${result.signal}`;
   const where = recipe === undefined ? {} : { file: recipe.file, line: recipe.line };
-  throw new UserError(inRepository(problem('MAKE_FAILED', `make ${inputs.target} ended ${how}${recipe === undefined ? '' : ` in the target '${recipe.target}'`}`, { ...where, hint: `its output is in the group 'make ${inputs.target}' above` }), runtime, directory), {
-    exitCode: result.signal === null ? result.code : 128 + constants.signals[result.signal],
-  });
+  throw new UserError(
+    inRepository(
+      problem('MAKE_FAILED', `make ${inputs.target} ended ${how}${recipe === undefined ? '' : ` in the target '${recipe.target}'`}`, {
+        ...where,
+        hint: `its output is in the group 'make ${inputs.target}' above`,
+      }),
+      directory,
+      runtime,
+    ),
+    { exitCode: result.signal === null ? result.code : 128 + constants.signals[result.signal] },
+  );
 }
 
 /** make succeeded but left no image of that name: say the usual reason that applies. */
 async function missingImage(docker: Docker, dockerTag: string, target: string, probe: Probe): Promise<Problem> {
   const message = `make ${target} succeeded, but there is no image ${dockerTag}`;
-  if (probe.upToDate) return problem('IMAGE_NOT_TAGGED', message, { file: probe.makefile, hint: `make ran nothing: add '.PHONY: ${target}' to the ${probe.makefile}` });
+  if (probe.upToDate)
+    return problem('IMAGE_NOT_TAGGED', message, {
+      file: probe.makefile,
+      hint: `make ran nothing: add '.PHONY: ${target}' to the ${probe.makefile}`,
+    });
   const builder = await docker.builder();
   if (builder !== undefined && !builder.loads) {
-    return problem('IMAGE_NOT_LOADED', `${message}: the buildx builder '${builder.name}' (driver ${builder.driver}) keeps what it builds to itself`, {
-      file: probe.makefile, hint: 'add --load to docker build (or docker buildx build), or select the builder of the engine with docker buildx use default',
-    });
+    return problem(
+      'IMAGE_NOT_LOADED',
+      `${message}: the buildx builder '${builder.name}' (driver ${builder.driver}) keeps what it builds to itself`,
+      {
+        file: probe.makefile,
+        hint: 'add --load to docker build (or docker buildx build), or select the builder of the engine with docker buildx use default',
+      },
+    );
   }
-  return problem('IMAGE_NOT_TAGGED', message, { file: probe.makefile, hint: `the target '${target}' has to tag what it builds: docker build -t $(DOCKER_TAG) .` });
-}
-
-/** Annotations name files from the root of the repository. */
-function inRepository(found: Problem, runtime: Runtime, directory: string): Problem {
-  if (found.file === undefined) return found;
-  return { ...found, file: relative(runtime.env['GITHUB_WORKSPACE'] ?? runtime.workingDirectory, resolve(directory, found.file)) || found.file };
+  return problem('IMAGE_NOT_TAGGED', message, {
+    file: probe.makefile,
+    hint: `the target '${target}' has to tag what it builds: docker build -t $(DOCKER_TAG) .`,
+  });
 }

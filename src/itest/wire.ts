@@ -2,10 +2,11 @@ import { resolve } from 'node:path';
 import type { Runtime } from '../shared/contract/ports.ts';
 import { createDocker } from '../shared/docker/index.ts';
 import { openTree } from '../shared/files/tree.ts';
-import { run } from '../shared/process/index.ts';
+import { tracedRun } from '../shared/process/index.ts';
 import type { ItestDependencies } from './main.ts';
 
 /** The stage's real world: make, docker, files. */
 export function wire({ env, log, signal, workingDirectory }: Runtime): ItestDependencies {
-  return { run, docker: createDocker({ run, env, log, signal }), tree: (path) => openTree(resolve(workingDirectory, path)) };
+  const run = tracedRun(log);
+  return { run, docker: createDocker({ run, env, signal }), tree: (path) => openTree(resolve(workingDirectory, path)) };
 }

@@ -1,4 +1,5 @@
 import type { Runtime } from '../shared/contract/ports.ts';
+import { cell } from '../shared/contract/markdown.ts';
 import { shortVersion, type DeploymentVersion } from '../shared/contract/deployment-version.ts';
 import type { MarkOutcome } from '../shared/marking/index.ts';
 
@@ -30,8 +31,8 @@ export function writeOutputs(runtime: Pick<Runtime, 'setOutput'>, { outcome, ver
 /** One sentence about what was done. */
 export function headline({ deployGroup, version, outcome, dryRun }: MarkReport): string {
   const what = `${deployGroup} for ${shortVersion(version)}`;
-  if (dryRun) return `dry run: would mark ${what}`;
-  return outcome.marked ? `marked ${what}` : `${what} was already marked`;
+  if (outcome.already) return `${what} was already marked`;
+  return dryRun ? `dry run: would mark ${what}` : `marked ${what}`;
 }
 
 /** Job summary. */
@@ -40,18 +41,27 @@ export function markSummary(report: MarkReport, deploymentId: number | undefined
   const { previous } = outcome;
   const rows: readonly (readonly [string, string])[] = [
     ['tag', `\`${outcome.tag}\``],
-    ['repository', repository],
+    ['repository', cell(repository)],
     ['commit', `\`${version.sha}\``],
     ...(version.imageVersion === null ? [] : [['image version', `\`${version.imageVersion}\``] as const]),
-    ['before', previous === undefined ? 'nothing: the first mark of this group' : `\`${shortVersion(previous)}\` (\`${previous.tag}\`)${compareUrl === undefined || previous.sha === version.sha ? '' : `, [changes](${compareUrl})`}`],
+    [
+      'before',
+      previous === undefined
+        ? 'nothing: the first mark of this group'
+        : `\`${shortVersion(previous)}\` (\`${previous.tag}\`)${compareUrl === undefined || previous.sha === version.sha ? '' : `, [changes](${compareUrl})`}`,
+    ],
     ...(outcome.digest === undefined ? [] : [['image', `\`${outcome.digest}\``] as const]),
     ...(deploymentId === undefined ? [] : [['GitHub deployment', String(deploymentId)] as const]),
     ...outcome.problems.map((found) => [found.severity, cell(found.message)] as const),
   ];
-  return [`### mark-for-deployment: ${service}`, '', `${headline(report)}.`, '', '| | |', '| --- | --- |', ...rows.map(([name, value]) => `| ${name} | ${value} |`), ''].join('\n');
-}
-
-/** Foreign text inside a table must neither end the cell nor become markup. */
-function cell(text: string): string {
-  return text.replace(/[&<>]/g, (c) => (c === '&' ? '&amp;' : c === '<' ? '&lt;' : '&gt;')).replace(/[\\`*_[\]|]/g, '\\$&').replace(/\r?\n/g, '<br>');
+  return [
+    `### mark-for-deployment: ${service}`,
+    '',
+    `${headline(report)}.`,
+    '',
+    '| | |',
+    '| --- | --- |',
+    ...rows.map(([name, value]) => `| ${name} | ${value} |`),
+    '',
+  ].join('\n');
 }

@@ -31,17 +31,49 @@ export interface PlaceWorld {
 const PUBLIC_API = 'https://api.github.com';
 
 /** The repository by the rules of `findPlace`, with what marking needs of it. */
-export async function choosePlace(runtime: Runtime, inputs: MarkInputs, configuredUrl: string | null | undefined, origin: () => Promise<string | undefined>, world: PlaceWorld): Promise<Place> {
+export async function choosePlace(
+  runtime: Runtime,
+  inputs: MarkInputs,
+  configuredUrl: string | null | undefined,
+  origin: () => Promise<string | undefined>,
+  world: PlaceWorld,
+): Promise<Place> {
   const { githubToken: token, gitUrl, repository } = inputs;
   const apiUrl = inputs.githubApiUrl ?? PUBLIC_API;
   const found = await findPlace<GitHubRepository, GitPlace>(
-    { repository, gitUrl, hasToken: token !== '', configuredUrl, jobRepository: runtime.env['GITHUB_REPOSITORY'], origin, log: runtime.log },
-    { serverHost: new URL(serverUrlOf(apiUrl)).host.toLowerCase(), address: repositoryAddress, api: (owner, name) => world.connect({ apiUrl, token }).repository(owner, name), git: (url) => world.git(url) },
+    {
+      repository,
+      gitUrl,
+      hasToken: token !== '',
+      configuredUrl,
+      jobRepository: runtime.env['GITHUB_REPOSITORY'],
+      origin,
+      log: runtime.log,
+    },
+    {
+      serverHost: new URL(serverUrlOf(apiUrl)).host.toLowerCase(),
+      address: repositoryAddress,
+      api: (owner, name) => world.connect({ apiUrl, token }).repository(owner, name),
+      git: (url) => world.git(url),
+    },
   );
   const { name } = found;
-  if (found.kind === 'git') return { repository: found.repository, github: undefined, name, expandCommit: (text) => found.repository.expandCommit(text), compareUrl: () => undefined };
+  if (found.kind === 'git')
+    return {
+      repository: found.repository,
+      github: undefined,
+      name,
+      expandCommit: (text) => found.repository.expandCommit(text),
+      compareUrl: () => undefined,
+    };
   const github = found.repository;
-  return { repository: github, github, name, expandCommit: (text) => github.expandCommit(text), compareUrl: (base, head) => github.compareUrl(base, head) };
+  return {
+    repository: github,
+    github,
+    name,
+    expandCommit: (text) => github.expandCommit(text),
+    compareUrl: (base, head) => github.compareUrl(base, head),
+  };
 }
 
 /** Full id of the commit that is to be marked. A short one is expanded by the server: it must know exactly one. */
@@ -51,5 +83,10 @@ export async function fullCommit(text: string, place: Place): Promise<string> {
   const found = await place.expandCommit(commit);
   // A branch or tag can have a name of hexadecimal digits: what it points at is not what was meant.
   if (found?.startsWith(commit) === true && isCommit(found)) return found;
-  throw new UserError(problem('UNKNOWN_COMMIT', `commit: '${commit}' is not the beginning of exactly one commit that ${place.name} knows`, { input: 'commit', hint: 'push the commit first, or give all 40 digits' }));
+  throw new UserError(
+    problem('UNKNOWN_COMMIT', `commit: '${commit}' is not the beginning of exactly one commit that ${place.name} knows`, {
+      input: 'commit',
+      hint: 'push the commit first, or give all 40 digits',
+    }),
+  );
 }

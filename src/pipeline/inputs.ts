@@ -1,12 +1,7 @@
-import { flag, readInputs, service, soaDir, systemConfigDir, type Inputs, type InputSource, type InputSpec } from '../shared/runtime/inputs.ts';
+import { flag, readInputs, service, TREE_INPUTS, type Inputs, type InputSource, type InputSpec } from '../shared/runtime/inputs.ts';
 
 /** What action-pipeline/action.yml offers. */
-export const INPUTS = {
-  service: service(),
-  'allow-unknown-group': flag(),
-  'soa-dir': soaDir(),
-  'system-config-dir': systemConfigDir(),
-} satisfies InputSpec;
+export const INPUTS = { service: service(), 'allow-unknown-group': flag(), ...TREE_INPUTS } satisfies InputSpec;
 
 /** Inputs of `paasta pipeline`. */
 const COMMAND_INPUTS = { ...INPUTS, json: flag() } satisfies InputSpec;

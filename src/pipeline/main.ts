@@ -33,19 +33,38 @@ export async function show(runtime: Runtime, wire: PipelineWire): Promise<void> 
 }
 
 /** Throws `UserError` with everything that is wrong with deploy.yaml: half a pipeline is none. */
-async function read(runtime: Runtime, wire: PipelineWire, inputs: PipelineInputs): Promise<{ readonly service: string; readonly steps: readonly FlatStep[] }> {
+async function read(
+  runtime: Runtime,
+  wire: PipelineWire,
+  inputs: PipelineInputs,
+): Promise<{ readonly service: string; readonly steps: readonly FlatStep[] }> {
   const soa = wire.tree(inputs.soaDir);
   const service = inputs.service ?? (await currentService(runtime, wire.run, soa));
   requireService(service, soa);
   const system = loadSystemConfig(wire.tree(inputs.systemConfigDir));
+  const broken = system.problems.filter(({ severity }) => severity === 'error');
+  if (broken.length > 0) throw new UserError(broken);
   const config = loadSoaConfigs(soa, system).load(service);
   const file = `${service}/deploy.yaml`;
   // The files of instances are checked by validate: here they only say which deploy groups are in use.
-  const own = config.problems.filter((found) => found.file === file || (found.file === `${service}/service.yaml` && config.pipelineDeployGroups === undefined));
-  const missing = config.pipelineDeployGroups === undefined && own.every(({ severity }) => severity !== 'error') ? [problem('NO_DEPLOY_YAML', `${service} has no deploy.yaml, so it has no pipeline`, { file, hint: "add one that begins with 'pipeline:' and lists '- step: <deploy group>'" })] : [];
+  const own = config.problems.filter(
+    (found) => found.file === file || (found.file === `${service}/service.yaml` && config.pipelineDeployGroups === undefined),
+  );
+  const missing =
+    config.pipelineDeployGroups === undefined && own.every(({ severity }) => severity !== 'error')
+      ? [
+          problem('NO_DEPLOY_YAML', `${service} has no deploy.yaml, so it has no pipeline`, {
+            file,
+            hint: "add one that begins with 'pipeline:' and lists '- step: <deploy group>'",
+          }),
+        ]
+      : [];
   const checkGroups = system.clusters.length > 0;
-  if (!checkGroups) runtime.log.debug(`pipeline: deploy groups are not checked: the system configuration (${inputs.systemConfigDir}) lists no clusters`);
-  const found = [...own, ...missing, ...stepProblems(config, { checkGroups, allowUnknownGroup: inputs.allowUnknownGroup })].map((one) => inWorkspace(one, resolve(runtime.workingDirectory, inputs.soaDir), runtime.workingDirectory));
+  if (!checkGroups)
+    runtime.log.debug(`pipeline: deploy groups are not checked: the system configuration (${inputs.systemConfigDir}) lists no clusters`);
+  const found = [...own, ...missing, ...stepProblems(config, { checkGroups, allowUnknownGroup: inputs.allowUnknownGroup })].map((one) =>
+    inWorkspace(one, resolve(runtime.workingDirectory, inputs.soaDir), runtime.workingDirectory),
+  );
   const errors = found.filter(({ severity }) => severity === 'error');
   for (const one of found) if (one.severity !== 'error') runtime.log.problem(one);
   if (errors.length > 0) throw new UserError(errors);

@@ -7,7 +7,7 @@ import { nearNames } from '../shared/contract/near.ts';
 import { BUILD_STEPS } from '../shared/contract/pipeline-words.ts';
 import { pythonText, type Json } from '../shared/contract/python-text.ts';
 import { Float, isMap, type Value } from '../shared/contract/values.ts';
-import type { Pipeline, PipelineStep, ServiceConfig, StepKind } from '../shared/soa-configs/index.ts';
+import { commandProblems, type Pipeline, type PipelineStep, type ServiceConfig, type StepKind } from '../shared/soa-configs/index.ts';
 
 /** One entry of the outputs; the names are what workflows read (`matrix.deploy-group`). */
 export interface FlatStep {
@@ -56,7 +56,20 @@ export function flatSteps({ stages }: Pick<Pipeline, 'stages'>): readonly FlatSt
     if (manual) {
       const name = `approve-${runs.map((step) => step.name).join('-and-')}`;
       const id = unique(name);
-      flat.push({ id, step: name, kind: 'manual', 'deploy-group': '', stage: index + 1, needs: before, manual: true, disabled: false, command: '', timeout: '', 'continue-on-error': false, settings: {} });
+      flat.push({
+        id,
+        step: name,
+        kind: 'manual',
+        'deploy-group': '',
+        stage: index + 1,
+        needs: before,
+        manual: true,
+        disabled: false,
+        command: '',
+        timeout: '',
+        'continue-on-error': false,
+        settings: {},
+      });
       before = [id];
       gate = false;
     }
@@ -78,7 +91,10 @@ function isDisabled(stage: boolean, step: PipelineStep): boolean {
   return stage || step.settings.disabled === true;
 }
 
-function flatStep({ name, kind, settings }: PipelineStep, place: Pick<FlatStep, 'id' | 'stage' | 'needs' | 'manual' | 'disabled'>): FlatStep {
+function flatStep(
+  { name, kind, settings }: PipelineStep,
+  place: Pick<FlatStep, 'id' | 'stage' | 'needs' | 'manual' | 'disabled'>,
+): FlatStep {
   const { command, timeout, ignore_failure: ignored } = settings;
   return {
     ...place,
@@ -88,7 +104,11 @@ function flatStep({ name, kind, settings }: PipelineStep, place: Pick<FlatStep, 
     command: typeof command === 'string' ? command : '',
     timeout: typeof timeout === 'number' ? `${timeout}s` : '',
     'continue-on-error': ignored === true,
-    settings: Object.fromEntries(Object.entries(settings).filter(([key]) => key !== 'step' && key !== 'parallel').map(([key, value]) => [key, jsonOf(value)])),
+    settings: Object.fromEntries(
+      Object.entries(settings)
+        .filter(([key]) => key !== 'step' && key !== 'parallel')
+        .map(([key, value]) => [key, jsonOf(value)]),
+    ),
   };
 }
 
@@ -110,14 +130,26 @@ export function deployGroupsOf(steps: readonly FlatStep[]): readonly string[] {
  * What is wrong with the steps beyond their form: words that are neither a build step nor the deploy group of an instance (PaaSTA takes
  * every unknown word for a deploy group, so that a typo marks nothing), and commands without a command.
  */
-export function stepProblems({ service, instances, incomplete, pipeline }: Pick<ServiceConfig, 'service' | 'instances' | 'incomplete' | 'pipeline'>, options: { readonly checkGroups: boolean; readonly allowUnknownGroup: boolean }): readonly Problem[] {
+export function stepProblems(
+  { service, instances, incomplete, pipeline }: Pick<ServiceConfig, 'service' | 'instances' | 'incomplete' | 'pipeline'>,
+  options: { readonly checkGroups: boolean; readonly allowUnknownGroup: boolean },
+): readonly Problem[] {
   const groups = [...new Set(instances.flatMap(({ deployGroup }) => deployGroup ?? []))].sort();
-  return pipeline.stages.flatMap(({ steps }) => steps).flatMap(({ name, kind, settings, position }): readonly Problem[] => {
-    if (kind === 'command') return typeof settings.command === 'string' && settings.command !== '' ? [] : [warning('COMMAND_MISSING', `step '${name}' has no command`, { ...position, hint: "write the program that it runs as 'command'" })];
-    if (kind !== 'deploy' || !options.checkGroups || incomplete || groups.includes(name)) return [];
-    const near = nearNames(name, [...BUILD_STEPS, ...groups]);
-    const hint = `${near.length === 0 ? '' : `did you mean ${near.map((one) => `'${one}'`).join(' or ')}? `}deploy groups of ${service}: ${groups.join(', ') || 'none'}; build steps: ${BUILD_STEPS.join(', ')}; a step that runs a program is named command-…`;
-    const message = `step '${name}' is taken for a deploy group, as every word that is no build step, but no instance of ${service} has that group`;
-    return [options.allowUnknownGroup ? warning('UNKNOWN_STEP', message, { ...position, hint }) : problem('UNKNOWN_STEP', message, { ...position, hint: `${hint}; for a group that no instance uses yet: allow-unknown-group: true` })];
-  });
+  const unknown = pipeline.stages
+    .flatMap(({ steps }) => steps)
+    .flatMap(({ name, kind, position }): readonly Problem[] => {
+      if (kind !== 'deploy' || !options.checkGroups || incomplete || groups.includes(name)) return [];
+      const near = nearNames(name, [...BUILD_STEPS, ...groups]);
+      const hint = `${near.length === 0 ? '' : `did you mean ${near.map((one) => `'${one}'`).join(' or ')}? `}deploy groups of ${service}: ${groups.join(', ') || 'none'}; build steps: ${BUILD_STEPS.join(', ')}; a step that runs a program is named command-…`;
+      const message = `step '${name}' is taken for a deploy group, as every word that is no build step, but no instance of ${service} has that group`;
+      return [
+        options.allowUnknownGroup
+          ? warning('UNKNOWN_STEP', message, { ...position, hint })
+          : problem('UNKNOWN_STEP', message, {
+              ...position,
+              hint: `${hint}; for a group that no instance uses yet: allow-unknown-group: true`,
+            }),
+      ];
+    });
+  return [...commandProblems(pipeline), ...unknown];
 }

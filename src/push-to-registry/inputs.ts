@@ -1,4 +1,16 @@
-import { commit, duration, flag, imageVersion, readInputs, service, soaDir, systemConfigDir, optionalText, type Inputs, type InputSource, type InputSpec } from '../shared/runtime/index.ts';
+import {
+  commit,
+  duration,
+  flag,
+  imageVersion,
+  readInputs,
+  service,
+  optionalText,
+  TREE_INPUTS,
+  type Inputs,
+  type InputSource,
+  type InputSpec,
+} from '../shared/runtime/index.ts';
 import { registryProblem } from '../shared/registry/index.ts';
 
 /** What action-push-to-registry/action.yml offers. Options of `paasta push-to-registry`: paasta_tools/cli/cmds/push_to_registry.py. */
@@ -10,8 +22,7 @@ export const INPUTS = {
   'insecure-registry': flag(),
   'push-legacy-tag': flag({ default: 'true' }),
   force: flag(),
-  'soa-dir': soaDir(),
-  'system-config-dir': systemConfigDir(),
+  ...TREE_INPUTS,
   timeout: duration({ default: '60m' }),
   'dry-run': flag(),
 } satisfies InputSpec;

@@ -25,6 +25,9 @@ const WORDS: Readonly<Record<PushedImage['state'], string>> = {
 
 /** Job summary: one row for each tag. */
 export function pushSummary(service: string, images: readonly PushedImage[]): string {
-  const rows = images.map(({ reference, state, digest, replaced }) => `| \`${reference}\` | ${WORDS[state]} | ${replaced === undefined ? '' : `\`${replaced}\` → `}${digest === undefined ? '' : `\`${digest}\``} |`);
+  const rows = images.map(
+    ({ reference, state, digest, replaced }) =>
+      `| \`${reference}\` | ${WORDS[state]} | ${replaced === undefined ? '' : `\`${replaced}\` → `}${digest === undefined ? '' : `\`${digest}\``} |`,
+  );
   return [`### push-to-registry: ${service}`, '', '| image | | digest |', '| --- | --- | --- |', ...rows, ''].join('\n');
 }

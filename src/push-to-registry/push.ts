@@ -49,7 +49,11 @@ const ATTEMPTS = 4;
 const FIRST_PAUSE = 2_000;
 
 /** Pushes what is missing; the images in the order of the pushes, the version's own last. Reports each one as soon as it is known. */
-export async function pushImages(request: PushRequest, ports: PushPorts, report: (image: PushedImage) => void): Promise<readonly PushedImage[]> {
+export async function pushImages(
+  request: PushRequest,
+  ports: PushPorts,
+  report: (image: PushedImage) => void,
+): Promise<readonly PushedImage[]> {
   const { registry, docker, log } = ports;
   const { reference, legacyReference, force, dryRun } = request;
   // Legacy tag first, as PaaSTA: whoever only knows the old form finds the commit even if the second push fails.
@@ -59,7 +63,12 @@ export async function pushImages(request: PushRequest, ports: PushPorts, report:
   for (const target of references) {
     const there = await registry.resolveDigest(target);
     const finish = (state: PushedImage['state'], digest: string | undefined): void => {
-      const image: PushedImage = { reference: target, state, digest, replaced: state === 'replaced' || state === 'would-replace' ? there?.digest : undefined };
+      const image: PushedImage = {
+        reference: target,
+        state,
+        digest,
+        replaced: state === 'replaced' || state === 'would-replace' ? there?.digest : undefined,
+      };
       done.push(image);
       report(image);
     };
@@ -73,7 +82,11 @@ export async function pushImages(request: PushRequest, ports: PushPorts, report:
       local = (await docker.inspect(reference))?.id;
     }
     if (local === undefined) {
-      throw new UserError(problem('LOCAL_IMAGE_MISSING', `there is no local image ${reference} to push`, { hint: 'run itest for this commit and image version first, as a step of the same job: an image lives on one machine' }));
+      throw new UserError(
+        problem('LOCAL_IMAGE_MISSING', `there is no local image ${reference} to push`, {
+          hint: 'run itest for this commit and image version first, as a step of the same job: an image lives on one machine',
+        }),
+      );
     }
     if (dryRun) {
       log.info(`dry run: would push ${target}${there === undefined ? '' : `, replacing ${there.digest}`}`);
@@ -85,10 +98,20 @@ export async function pushImages(request: PushRequest, ports: PushPorts, report:
     const sent = await push(target, request, ports);
     const digest = (await registry.resolveDigest(target))?.digest;
     if (digest === undefined) {
-      throw new UserError(problem('PUSH_NOT_VISIBLE', `docker pushed ${target}, but the registry does not have it`, { hint: 'docker and this action may reach different registries (mirror, proxy, DNS); compare the two' }));
+      throw new UserError(
+        problem('PUSH_NOT_VISIBLE', `docker pushed ${target}, but the registry does not have it`, {
+          hint: 'docker and this action may reach different registries (mirror, proxy, DNS); compare the two',
+        }),
+      );
     }
     if (sent !== undefined && sent !== digest) {
-      log.problem(warning('PUSH_OVERTAKEN', `docker pushed ${target} as ${sent}, but the registry has ${digest}: another run pushed the same tag at the same moment`, { hint: 'build and push one commit in one job only' }));
+      log.problem(
+        warning(
+          'PUSH_OVERTAKEN',
+          `docker pushed ${target} as ${sent}, but the registry has ${digest}: another run pushed the same tag at the same moment`,
+          { hint: 'build and push one commit in one job only' },
+        ),
+      );
     }
     if (there !== undefined) log.info(`${target}: ${there.digest} -> ${digest}${there.digest === digest ? ' (the same content)' : ''}`);
     finish(there === undefined ? 'pushed' : 'replaced', digest);

@@ -16,7 +16,13 @@ export function passed(name: string, level: Check['level'], message: string): Ch
   return { name, level, ok: true, message };
 }
 
-export function failed(name: string, level: Check['level'], message: string, hint: string, place: { readonly file?: string; readonly line?: number } = {}): Check {
+export function failed(
+  name: string,
+  level: Check['level'],
+  message: string,
+  hint: string,
+  place: { readonly file?: string; readonly line?: number } = {},
+): Check {
   return { name, level, ok: false, message, hint, ...place };
 }
 

@@ -2,7 +2,7 @@
 import type { Runtime } from '../shared/contract/ports.ts';
 import { pythonText } from '../shared/contract/python-text.ts';
 import { isMap, type Value } from '../shared/contract/values.ts';
-import { deploymentsFromFile } from '../shared/deployments/index.ts';
+import { deploymentsFromFile, type Deployments } from '../shared/deployments/index.ts';
 import { currentService } from '../shared/runtime/checkout.ts';
 import { readInputs } from '../shared/runtime/inputs.ts';
 import { entriesOf, type ServiceConfig, type SystemConfig } from '../shared/soa-configs/index.ts';
@@ -17,13 +17,21 @@ export async function info(runtime: Runtime, wire: ReaderWire): Promise<void> {
   const config = trees.soa.load(service);
   sayProblems(runtime, config.problems);
   const file = `${service}/deployments.json`;
-  for (const line of infoLines(config, trees.system, trees.tree.read(file))) runtime.log.info(line);
+  const text = trees.tree.read(file);
+  const deployments = text === undefined ? undefined : deploymentsFromFile(service, text, file);
+  sayProblems(runtime, deployments?.problems ?? []);
+  for (const line of infoLines(config, trees.system, deployments)) runtime.log.info(line);
 }
 
-/** The lines; `deployments` is the text of deployments.json. */
-export function infoLines(config: ServiceConfig, system: SystemConfig, deployments: string | undefined): readonly string[] {
+/** The lines; `deployments`: what deployments.json says, `undefined` without one. */
+export function infoLines(
+  config: ServiceConfig,
+  system: SystemConfig,
+  deployments: Pick<Deployments, 'version'> | undefined,
+): readonly string[] {
   const { service, general } = config;
-  const text = (value: Value | undefined): string | undefined => (value === undefined || value === null || value === '' ? undefined : pythonText(value));
+  const text = (value: Value | undefined): string | undefined =>
+    value === undefined || value === null || value === '' ? undefined : pythonText(value);
   const monitoring = isMap(general.monitoring) ? general.monitoring : undefined;
   const endpoints = meshLines(general.smartstack);
   const team = text(monitoring?.team);
@@ -42,9 +50,14 @@ export function infoLines(config: ServiceConfig, system: SystemConfig, deploymen
 }
 
 /** Clusters in which the group of some instance is deployed. */
-function clusterLines(config: ServiceConfig, system: SystemConfig, text: string | undefined): readonly string[] {
-  const known = text === undefined ? undefined : deploymentsFromFile(config.service, text, `${config.service}/deployments.json`);
-  const clusters = [...new Set(config.instances.filter(({ deployGroup }) => deployGroup !== undefined && known?.version(deployGroup) !== undefined).map(({ cluster }) => cluster))].sort();
+function clusterLines(config: ServiceConfig, system: SystemConfig, known: Pick<Deployments, 'version'> | undefined): readonly string[] {
+  const clusters = [
+    ...new Set(
+      config.instances
+        .filter(({ deployGroup }) => deployGroup !== undefined && known?.version(deployGroup) !== undefined)
+        .map(({ cluster }) => cluster),
+    ),
+  ].sort();
   if (clusters.length === 0) return [' - N/A: Not deployed to any PaaSTA Clusters'];
   const main = config.mesh(`${config.service}.main`).values;
   const mode = main === undefined ? undefined : pythonText(main.mode ?? 'http');
@@ -52,13 +65,17 @@ function clusterLines(config: ServiceConfig, system: SystemConfig, text: string 
   return clusters.map((cluster) => {
     if (typeof format !== 'string' || mode === undefined) return ` - ${cluster} (N/A)`;
     const host = format.replaceAll(/\{cluster(?::s)?\}/g, cluster);
-    return mode === 'tcp' ? ` - ${cluster} (tcp://${host}:${pythonText(main?.proxy_port ?? null)}/)` : ` - ${cluster} (${mode}://${config.service}.${host}/)`;
+    return mode === 'tcp'
+      ? ` - ${cluster} (tcp://${host}:${pythonText(main?.proxy_port ?? null)}/)`
+      : ` - ${cluster} (${mode}://${config.service}.${host}/)`;
   });
 }
 
 function meshLines(smartstack: Value | undefined): readonly string[] {
   if (!isMap(smartstack)) return [];
-  return entriesOf(smartstack).flatMap(([namespace, , entry]) => (isMap(entry) ? [` - ${pythonText(entry.mode ?? 'http')}://169.254.255.254:${pythonText(entry.proxy_port ?? null)} (${namespace})`] : []));
+  return entriesOf(smartstack).flatMap(([namespace, , entry]) =>
+    isMap(entry) ? [` - ${pythonText(entry.mode ?? 'http')}://169.254.255.254:${pythonText(entry.proxy_port ?? null)} (${namespace})`] : [],
+  );
 }
 
 /** `dashboard_links` of the system configuration, of the clusters in which the service has instances. */
@@ -66,7 +83,15 @@ function dashboardLines(config: ServiceConfig, system: SystemConfig): readonly s
   const all = system.values.dashboard_links;
   const lines = config.clusters.flatMap((cluster) => {
     const links = isMap(all) ? all[cluster] : undefined;
-    return isMap(links) ? entriesOf(links).flatMap(([title, , link]) => (Array.isArray(link) ? (link as readonly Value[]) : [link]).flatMap((one) => (typeof one === 'string' ? [` - ${one.replaceAll('{service}', config.service).replaceAll('{cluster}', cluster)} (${title}, ${cluster})`] : []))) : [];
+    return isMap(links)
+      ? entriesOf(links).flatMap(([title, , link]) =>
+          (Array.isArray(link) ? (link as readonly Value[]) : [link]).flatMap((one) =>
+            typeof one === 'string'
+              ? [` - ${one.replaceAll('{service}', config.service).replaceAll('{cluster}', cluster)} (${title}, ${cluster})`]
+              : [],
+          ),
+        )
+      : [];
   });
   return lines.length === 0 ? [] : ['Dashboard(s):', ...lines];
 }

@@ -28,7 +28,12 @@ interface Wanted {
 
 /** Prints the version (PaaSTA's spelling), the sha only, or `{"sha": …, "image_version": …}`. Exit 1 when the group was never deployed. */
 export async function getLatestDeployment(runtime: Runtime, wire: ReaderWire): Promise<void> {
-  const inputs = readInputs(runtime, LATEST_INPUTS, [({ shaOnly, json }) => (shaOnly && json ? problem('BAD_INPUT', '--sha-only and --json are two forms of one answer', { input: 'json', hint: 'give one of them' }) : undefined)]);
+  const inputs = readInputs(runtime, LATEST_INPUTS, [
+    ({ shaOnly, json }) =>
+      shaOnly && json
+        ? problem('BAD_INPUT', '--sha-only and --json are two forms of one answer', { input: 'json', hint: 'give one of them' })
+        : undefined,
+  ]);
   const { deployed } = await find(runtime, wire, inputs);
   const { text, json } = deploymentVersionForms(deployed);
   runtime.log.info(inputs.json ? json : inputs.shaOnly ? deployed.sha : text);
@@ -41,7 +46,11 @@ export async function getDockerImage(runtime: Runtime, wire: ReaderWire): Promis
   runtime.log.info(imageReference(registryAddress(undefined, config, trees.system), deployed.dockerImage));
 }
 
-async function find(runtime: Runtime, wire: ReaderWire, wanted: Wanted): Promise<{ readonly deployed: Deployed; readonly config: ServiceConfig; readonly trees: Trees }> {
+async function find(
+  runtime: Runtime,
+  wire: ReaderWire,
+  wanted: Wanted,
+): Promise<{ readonly deployed: Deployed; readonly config: ServiceConfig; readonly trees: Trees }> {
   const trees = openTrees(wire, wanted);
   const [service, group] = [wanted.service as string, wanted.deployGroup as string];
   requireDirectory(trees, service);
@@ -50,19 +59,48 @@ async function find(runtime: Runtime, wire: ReaderWire, wanted: Wanted): Promise
   const deployed = deployments.version(group);
   if (deployed !== undefined) return { deployed, config, trees };
   const known = [...new Set([...config.instances.flatMap(({ deployGroup }) => deployGroup ?? []), ...(config.pipelineDeployGroups ?? [])])];
-  const hint = known.length > 0 && !known.includes(group) ? suggestName(group, known) : `mark a commit for ${group} first${deployments.source === 'deployments.json' ? ', and generate deployments.json' : ''}`;
-  throw new UserError([problem('NOT_DEPLOYED', `A deployment could not be found for ${group} in ${service} (looked in ${deployments.source})`, { input: 'deploy-group', hint }), ...deployments.problems.filter(({ severity }) => severity === 'error')]);
+  const hint =
+    known.length > 0 && !known.includes(group)
+      ? suggestName(group, known)
+      : `mark a commit for ${group} first${deployments.source === 'deployments.json' ? ', and generate deployments.json' : ''}`;
+  throw new UserError([
+    problem('NOT_DEPLOYED', `A deployment could not be found for ${group} in ${service} (looked in ${deployments.source})`, {
+      input: 'deploy-group',
+      hint,
+    }),
+    ...deployments.problems.filter(({ severity }) => severity === 'error'),
+  ]);
 }
 
-async function deploymentsOf(runtime: Runtime, wire: ReaderWire, { gitUrl, githubToken: token, githubApiUrl: apiUrl }: Wanted, { tree }: Trees, config: ServiceConfig, group: string): Promise<Deployments> {
+async function deploymentsOf(
+  runtime: Runtime,
+  wire: ReaderWire,
+  { gitUrl, githubToken: token, githubApiUrl: apiUrl }: Wanted,
+  { tree }: Trees,
+  config: ServiceConfig,
+  group: string,
+): Promise<Deployments> {
   const { service } = config;
   const file = `${service}/deployments.json`;
   // A repository that is named wins over a file that may be older.
   const text = gitUrl === undefined ? tree.read(file) : undefined;
   if (text !== undefined) return deploymentsFromFile(service, text, file);
   // The answer is all that may reach standard output.
-  const debug = (message: string): void => { runtime.log.debug(message); };
-  const question = { repository: undefined, gitUrl, hasToken: token !== '', configuredUrl: config.gitUrl, jobRepository: runtime.env['GITHUB_REPOSITORY'], origin: () => originUrl(wire.run, runtime.workingDirectory), log: { debug, info: debug } };
+  const debug = (message: string): void => {
+    runtime.log.debug(message);
+  };
+  const question = {
+    repository: undefined,
+    gitUrl,
+    hasToken: token !== '',
+    configuredUrl: config.gitUrl,
+    jobRepository: runtime.env['GITHUB_REPOSITORY'],
+    origin: () => originUrl(wire.run, runtime.workingDirectory),
+    log: { debug, info: debug },
+  };
   const place = await findPlace(question, wire.doors({ apiUrl, token }));
-  return deploymentsFromRefs(service, inByteOrder(await place.repository.listRefs(markRefPrefix(group))), { source: place.name });
+  const newest = place.kind === 'git' ? await place.repository.newestMark(group) : undefined;
+  const refs =
+    place.kind === 'git' ? (newest === undefined ? [] : [newest]) : inByteOrder(await place.repository.listRefs(markRefPrefix(group)));
+  return deploymentsFromRefs(service, refs, { source: place.name });
 }

@@ -11,6 +11,11 @@ export interface RefSource {
   listRefs(prefix: string): Promise<readonly Ref[]>;
 }
 
+/** A repository reached by plain git, which can look for one mark without listing them all. */
+export interface GitSource extends RefSource {
+  newestMark(deployGroup: string): Promise<Ref | undefined>;
+}
+
 /** What the words need of the world. */
 export interface ReaderWire {
   readonly run: Run;
@@ -18,7 +23,11 @@ export interface ReaderWire {
   tree(path: string): TreeReader;
   isDirectory(path: string): boolean;
   /** `timeout`: milliseconds that one question may take. */
-  doors(options: { readonly apiUrl: string | undefined; readonly token: string; readonly timeout?: number }): PlaceDoors<RefSource, RefSource>;
+  doors(options: {
+    readonly apiUrl: string | undefined;
+    readonly token: string;
+    readonly timeout?: number;
+  }): PlaceDoors<RefSource, GitSource>;
 }
 
 /** Both trees, opened. */
@@ -29,11 +38,20 @@ export interface Trees {
 }
 
 /** Throws `UserError`: SOA_DIR_MISSING (a mistyped path would look like "there is nothing"), and what is wrong with the system configuration. */
-export function openTrees(wire: ReaderWire, { soaDir, systemConfigDir }: { readonly soaDir: string; readonly systemConfigDir: string }): Trees {
+export function openTrees(
+  wire: ReaderWire,
+  { soaDir, systemConfigDir }: { readonly soaDir: string; readonly systemConfigDir: string },
+): Trees {
   const system = loadSystemConfig(wire.tree(systemConfigDir));
   const tree = wire.tree(soaDir);
   const wrong: Problem[] = system.problems.filter(({ severity }) => severity === 'error');
-  if (!wire.isDirectory(tree.root)) wrong.push(problem('SOA_DIR_MISSING', `soa-dir: ${tree.root} is not a directory`, { input: 'soa-dir', hint: 'check out soa-configs, or correct --soa-dir' }));
+  if (!wire.isDirectory(tree.root))
+    wrong.push(
+      problem('SOA_DIR_MISSING', `soa-dir: ${tree.root} is not a directory`, {
+        input: 'soa-dir',
+        hint: 'check out soa-configs, or correct --soa-dir',
+      }),
+    );
   if (wrong.length > 0) throw new UserError(wrong);
   return { tree, soa: loadSoaConfigs(tree, system), system };
 }
@@ -41,13 +59,23 @@ export function openTrees(wire: ReaderWire, { soaDir, systemConfigDir }: { reado
 /** Throws `UserError` NO_CLUSTERS: without a list of clusters no file of soa-configs belongs to any. */
 export function requireClusters({ clusters }: SystemConfig, systemConfigDir: string): void {
   if (clusters.length > 0) return;
-  throw new UserError(problem('NO_CLUSTERS', `the system configuration in ${systemConfigDir} names no clusters, so no instance belongs to any`, { input: 'system-config-dir', hint: 'correct --system-config-dir, or write a JSON file there with "clusters": ["…"]' }));
+  throw new UserError(
+    problem('NO_CLUSTERS', `the system configuration in ${systemConfigDir} names no clusters, so no instance belongs to any`, {
+      input: 'system-config-dir',
+      hint: 'correct --system-config-dir, or write a JSON file there with "clusters": ["…"]',
+    }),
+  );
 }
 
 /** Throws `UserError` UNKNOWN_SERVICE. */
 export function requireDirectory({ soa }: Trees, service: string): void {
   if (soa.has(service)) return;
-  throw new UserError(problem('UNKNOWN_SERVICE', `service '${service}' is not in soa-configs`, { input: 'service', hint: suggestName(service, soa.services()) }));
+  throw new UserError(
+    problem('UNKNOWN_SERVICE', `service '${service}' is not in soa-configs`, {
+      input: 'service',
+      hint: suggestName(service, soa.services()),
+    }),
+  );
 }
 
 /** Says what is wrong beside the answer: a file that could not be read may be why something is missing. */

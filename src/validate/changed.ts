@@ -28,12 +28,30 @@ export async function changedServices(run: Run, soaPath: string, systemPath: str
     const added = await git(soaPath, ['ls-files', '--others', '--exclude-standard', '-z', '--', '.']);
     if (differing.code !== 0) continue;
     const system = await git(systemPath, ['diff', '--quiet', from, '--', '.']);
-    if (system.code === 1) return { services: undefined, problem: { severity: 'notice', code: 'ALL_SERVICES', message: 'the system configuration has changed: all services are validated' } };
+    if (system.code === 1)
+      return {
+        services: undefined,
+        problem: { severity: 'notice', code: 'ALL_SERVICES', message: 'the system configuration has changed: all services are validated' },
+      };
     const paths = `${differing.stdout}\0${added.stdout}`.split('\0').filter((path) => path !== '');
     const shared = paths.find((path) => !path.includes('/') || path.startsWith('_shared/'));
-    if (shared !== undefined) return { services: undefined, problem: { severity: 'notice', code: 'ALL_SERVICES', message: `${shared} has changed, which concerns all services: all are validated` } };
+    if (shared !== undefined)
+      return {
+        services: undefined,
+        problem: {
+          severity: 'notice',
+          code: 'ALL_SERVICES',
+          message: `${shared} has changed, which concerns all services: all are validated`,
+        },
+      };
     return { services: [...new Set(paths.map((path) => path.slice(0, path.indexOf('/'))))].filter((name) => !name.startsWith('.')).sort() };
   }
   const tried = bases.length === 0 ? 'there is no base to compare with' : `the checkout does not have ${bases.join(' or ')}`;
-  return { services: undefined, problem: warning('CHANGES_UNKNOWN', `nobody can say what has changed (${tried}): all services are validated`, { input: 'changed-only', hint: 'check out with fetch-depth: 0, or name the base' }) };
+  return {
+    services: undefined,
+    problem: warning('CHANGES_UNKNOWN', `nobody can say what has changed (${tried}): all services are validated`, {
+      input: 'changed-only',
+      hint: 'check out with fetch-depth: 0, or name the base',
+    }),
+  };
 }

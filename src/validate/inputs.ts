@@ -1,6 +1,17 @@
 import { problem, type Problem } from '../shared/contract/errors.ts';
 import { normaliseServiceName, quoted, serviceNameProblem } from '../shared/contract/validity.ts';
-import { choice, flag, list, optionalText, readInputs, secret, soaDir, systemConfigDir, url, type Inputs, type InputSource, type InputSpec } from '../shared/runtime/inputs.ts';
+import {
+  choice,
+  flag,
+  list,
+  optionalText,
+  readInputs,
+  TREE_INPUTS,
+  type Inputs,
+  type InputSource,
+  type InputSpec,
+} from '../shared/runtime/inputs.ts';
+import { GITHUB_INPUTS } from '../shared/runtime/repository-inputs.ts';
 
 /** What action-validate/action.yml offers. Options of `paasta validate`: paasta_tools/cli/cmds/validate.py. */
 export const INPUTS = {
@@ -11,10 +22,8 @@ export const INPUTS = {
   'check-run': flag({ default: 'true' }),
   'sarif-file': optionalText(),
   'json-file': optionalText(),
-  'github-token': secret({ env: 'GITHUB_TOKEN' }),
-  'github-api-url': url({ env: 'GITHUB_API_URL' }),
-  'soa-dir': soaDir(),
-  'system-config-dir': systemConfigDir(),
+  ...GITHUB_INPUTS,
+  ...TREE_INPUTS,
 } satisfies InputSpec;
 
 /** Inputs of `paasta validate`: a check run only when it is asked for. */
@@ -31,13 +40,21 @@ export function readValidateInputs(runtime: InputSource): ValidateInputs {
 export function readCommandInputs(runtime: InputSource): CommandInputs {
   return readInputs(runtime, COMMAND_INPUTS, [
     contradictions,
-    ({ path, service }) => (path !== undefined && service.length > 0 ? problem('BAD_INPUT', 'a path and service both say what to validate', { input: 'path', hint: 'give one of them' }) : undefined),
+    ({ path, service }) =>
+      path !== undefined && service.length > 0
+        ? problem('BAD_INPUT', 'a path and service both say what to validate', { input: 'path', hint: 'give one of them' })
+        : undefined,
   ]);
 }
 
 function contradictions({ service, changedOnly, base }: Pick<ValidateInputs, 'service' | 'changedOnly' | 'base'>): Problem | undefined {
-  if (changedOnly && service.length > 0) return problem('BAD_INPUT', 'changed-only chooses the services, and service names them', { input: 'changed-only', hint: 'give one of them' });
-  if (!changedOnly && base !== undefined) return problem('BAD_INPUT', 'base says what changed-only compares with', { input: 'base', hint: 'set changed-only: true, too' });
+  if (changedOnly && service.length > 0)
+    return problem('BAD_INPUT', 'changed-only chooses the services, and service names them', {
+      input: 'changed-only',
+      hint: 'give one of them',
+    });
+  if (!changedOnly && base !== undefined)
+    return problem('BAD_INPUT', 'base says what changed-only compares with', { input: 'base', hint: 'set changed-only: true, too' });
   return undefined;
 }
 

@@ -6,6 +6,7 @@ import { normaliseServiceName } from '../shared/contract/validity.ts';
 import type { EventContext, GitHub } from '../shared/github/index.ts';
 import type { Run } from '../shared/process/index.ts';
 import { loadSystemConfig, type SystemConfig } from '../shared/soa-configs/index.ts';
+import { readValidationWorld } from '../shared/soa-configs/validation-world.ts';
 import { changedServices } from './changed.ts';
 import { checkServices, systemOfFiles } from './check.ts';
 import { readCommandInputs, readValidateInputs, type ValidateInputs } from './inputs.ts';
@@ -52,9 +53,20 @@ export async function command(runtime: Runtime, wire: ValidateWire): Promise<voi
 }
 
 /** A directory of a service may be named, or be the current one, as in PaaSTA. */
-function target(runtime: Runtime, wire: ValidateWire, { path, service, soaDir, changedOnly }: ReturnType<typeof readCommandInputs>): Partial<Pick<ValidateInputs, 'service' | 'soaDir'>> {
-  const isService = (directory: string): boolean => wire.tree(directory).list('').some(({ name, kind }) => kind === 'file' && SERVICE_FILE.test(name));
-  const asService = (directory: string): Pick<ValidateInputs, 'service' | 'soaDir'> => ({ soaDir: dirname(directory), service: [basename(directory)] });
+function target(
+  runtime: Runtime,
+  wire: ValidateWire,
+  { path, service, soaDir, changedOnly }: ReturnType<typeof readCommandInputs>,
+): Partial<Pick<ValidateInputs, 'service' | 'soaDir'>> {
+  const isService = (directory: string): boolean =>
+    wire
+      .tree(directory)
+      .list('')
+      .some(({ name, kind }) => kind === 'file' && SERVICE_FILE.test(name));
+  const asService = (directory: string): Pick<ValidateInputs, 'service' | 'soaDir'> => ({
+    soaDir: dirname(directory),
+    service: [basename(directory)],
+  });
   if (path !== undefined) {
     const full = resolve(runtime.workingDirectory, path);
     return isService(full) ? asService(full) : { soaDir: full };
@@ -66,33 +78,66 @@ function target(runtime: Runtime, wire: ValidateWire, { path, service, soaDir, c
 
 async function validate(runtime: Runtime, wire: ValidateWire, inputs: ValidateInputs, root: string): Promise<ValidateReport> {
   const tree = wire.tree(inputs.soaDir);
-  if (tree.list('').every(({ kind }) => kind !== 'directory')) throw new UserError(problem('NO_SERVICES', `soa-dir: there are no services in ${inputs.soaDir}`, { input: 'soa-dir', hint: 'check out soa-configs, and give the directory that holds the directories of services' }));
+  if (tree.list('').every(({ kind }) => kind !== 'directory'))
+    throw new UserError(
+      problem('NO_SERVICES', `soa-dir: there are no services in ${inputs.soaDir}`, {
+        input: 'soa-dir',
+        hint: 'check out soa-configs, and give the directory that holds the directories of services',
+      }),
+    );
   const { system, derived, problems } = systemOf(runtime, wire, inputs, tree);
-  const chosen = inputs.changedOnly ? await changed(runtime, wire, inputs) : { services: inputs.service.length === 0 ? undefined : inputs.service.map(normaliseServiceName) };
+  const chosen = inputs.changedOnly
+    ? await changed(runtime, wire, inputs)
+    : { services: inputs.service.length === 0 ? undefined : inputs.service.map(normaliseServiceName) };
   if (chosen.problem !== undefined) runtime.log.problem(chosen.problem);
   const names = tree.list('').flatMap(({ name, kind }) => (kind === 'directory' ? [name] : []));
   // A service whose directory the change removes has nothing left to validate.
   const services = inputs.changedOnly ? chosen.services?.filter((name) => names.includes(name)) : chosen.services;
-  const checked = checkServices(tree, system, services, derived);
+  const { world, problems: ofWorld } = readValidationWorld(tree, (path) => wire.tree(path));
+  const checked = checkServices(tree, system, services, derived, world);
   const inSoa = placer(root, wire.realPath(resolve(runtime.workingDirectory, inputs.soaDir)));
   const inSystem = placer(root, wire.realPath(resolve(runtime.workingDirectory, inputs.systemConfigDir)));
-  return { services: checked.services, problems: [...problems.map(inSystem), ...checked.problems.map(inSoa)], failOn: inputs.failOn };
+  return {
+    services: checked.services,
+    problems: [...problems.map(inSystem), ...[...ofWorld, ...checked.problems].map(inSoa)],
+    failOn: inputs.failOn,
+  };
 }
 
-function systemOf(runtime: Runtime, wire: ValidateWire, inputs: ValidateInputs, tree: TreeReader): { readonly system: SystemConfig; readonly derived: boolean; readonly problems: readonly Problem[] } {
+function systemOf(
+  runtime: Runtime,
+  wire: ValidateWire,
+  inputs: ValidateInputs,
+  tree: TreeReader,
+): { readonly system: SystemConfig; readonly derived: boolean; readonly problems: readonly Problem[] } {
   const found = wire.tree(inputs.systemConfigDir);
   const system = loadSystemConfig(found);
-  if (system.clusters.length > 0 || system.problems.some(({ severity }) => severity === 'error')) return { system, derived: false, problems: system.problems };
+  if (system.clusters.length > 0 || system.problems.some(({ severity }) => severity === 'error'))
+    return { system, derived: false, problems: system.problems };
   const derived = systemOfFiles(tree);
-  runtime.log.problem({ severity: 'notice', code: 'NO_SYSTEM_CONFIG', message: `the system configuration (${inputs.systemConfigDir}) lists no clusters: those that files name are taken (${derived.clusters.join(', ') || 'none'}); pools and ecosystems of secrets are not checked`, input: 'system-config-dir', hint: 'give system-config-dir' });
+  runtime.log.problem({
+    severity: 'notice',
+    code: 'NO_SYSTEM_CONFIG',
+    message: `the system configuration (${inputs.systemConfigDir}) lists no clusters: those that files name are taken (${derived.clusters.join(', ') || 'none'}); pools and ecosystems of secrets are not checked`,
+    input: 'system-config-dir',
+    hint: 'give system-config-dir',
+  });
   return { system: { ...derived, values: { ...system.values, ...derived.values } }, derived: true, problems: system.problems };
 }
 
 async function changed(runtime: Runtime, wire: ValidateWire, inputs: ValidateInputs): ReturnType<typeof changedServices> {
   const branch = runtime.env['GITHUB_BASE_REF'] ?? '';
   const sha = wire.event()?.pullRequest?.baseSha ?? '';
-  const bases = inputs.base !== undefined ? [inputs.base, `origin/${inputs.base}`] : [...(branch === '' ? [] : [`origin/${branch}`]), ...(sha === '' ? [] : [sha])];
-  const found = await changedServices(wire.run, resolve(runtime.workingDirectory, inputs.soaDir), resolve(runtime.workingDirectory, inputs.systemConfigDir), bases);
+  const bases =
+    inputs.base !== undefined
+      ? [inputs.base, `origin/${inputs.base}`]
+      : [...(branch === '' ? [] : [`origin/${branch}`]), ...(sha === '' ? [] : [sha])];
+  const found = await changedServices(
+    wire.run,
+    resolve(runtime.workingDirectory, inputs.soaDir),
+    resolve(runtime.workingDirectory, inputs.systemConfigDir),
+    bases,
+  );
   runtime.log.debug(`validate: changed: ${found.services?.join(', ') ?? 'unknown'}`);
   return found;
 }
@@ -102,7 +147,9 @@ async function rootOf(runtime: Runtime, wire: ValidateWire, soaDir: string): Pro
   const directory = resolve(runtime.workingDirectory, soaDir);
   const found = await wire.run(['git', '-C', directory, 'rev-parse', '--show-toplevel'], { timeout: 30_000 });
   const top = found.stdout.trim();
-  return found.code === 0 && top !== '' ? wire.realPath(top) : wire.realPath(resolve(runtime.env['GITHUB_WORKSPACE'] ?? runtime.workingDirectory));
+  return found.code === 0 && top !== ''
+    ? wire.realPath(top)
+    : wire.realPath(resolve(runtime.env['GITHUB_WORKSPACE'] ?? runtime.workingDirectory));
 }
 
 /** Moves the files of problems from a directory to the root; what is outside the root keeps its whole path. */
@@ -119,14 +166,19 @@ function placer(root: string, directory: string): (found: Problem) => Problem {
 /** Files, outputs, summary and check run; then the verdict. */
 async function conclude(runtime: Runtime, wire: ValidateWire, inputs: ValidateInputs, report: ValidateReport): Promise<void> {
   writeOutputs(runtime, report);
-  for (const [input, path, text] of [['sarif-file', inputs.sarifFile, sarif], ['json-file', inputs.jsonFile, undefined]] as const) {
+  for (const [input, path, text] of [
+    ['sarif-file', inputs.sarifFile, sarif],
+    ['json-file', inputs.jsonFile, undefined],
+  ] as const) {
     runtime.setOutput(input, path ?? '');
-    if (path !== undefined) wire.write(resolve(runtime.workingDirectory, path), text === undefined ? json(report) : text(report.problems), input);
+    if (path !== undefined)
+      wire.write(resolve(runtime.workingDirectory, path), text === undefined ? json(report) : text(report.problems), input);
   }
   await runtime.addSummary(summary(report));
   const id = inputs.checkRun ? await checkRun(runtime, wire, inputs, report) : undefined;
   runtime.setOutput('check-run-id', id === undefined ? '' : String(id));
-  if (hasFailed(report)) throw new UserError(problem('INVALID_CONFIGS', `invalid configs found: ${headline(report)}`), { summarised: true });
+  if (hasFailed(report))
+    throw new UserError(problem('INVALID_CONFIGS', `invalid configs found: ${headline(report)}`), { summarised: true });
 }
 
 /** The check run holds all annotations, also those that the log may not show. Without the right to make one, the run says so and goes on. */
@@ -137,7 +189,8 @@ async function checkRun(runtime: Runtime, wire: ValidateWire, inputs: ValidateIn
     return undefined;
   };
   if (event === undefined) return skip('this is not a job of GitHub Actions', 'the problems are in the log');
-  if (inputs.githubToken === '') return skip('there is no github-token', 'give one with checks: write, or set check-run: false; the problems are in the log');
+  if (inputs.githubToken === '')
+    return skip('there is no github-token', 'give one with checks: write, or set check-run: false; the problems are in the log');
   try {
     const { owner, repo } = event.repository;
     const repository = wire.connect({ apiUrl: inputs.githubApiUrl ?? PUBLIC_API, token: inputs.githubToken }).repository(owner, repo);
@@ -146,10 +199,17 @@ async function checkRun(runtime: Runtime, wire: ValidateWire, inputs: ValidateIn
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     for (const found of error.problems) {
-      const fork = event.isFork || event.isDependabot ? 'runs of forks and of Dependabot cannot make one; the problems are in the log and in the summary' : undefined;
+      const fork =
+        event.isFork || event.isDependabot
+          ? 'runs of forks and of Dependabot cannot make one; the problems are in the log and in the summary'
+          : undefined;
       const said = { severity: 'notice', code: 'NO_CHECK_RUN', message: `no check run: ${found.message}` } as const;
       const hint = fork ?? found.hint;
-      runtime.log.problem(fork === undefined && found.code !== 'GITHUB_PERMISSION_MISSING' ? warning(said.code, said.message, hint === undefined ? {} : { hint }) : { ...said, ...(hint === undefined ? {} : { hint }) });
+      runtime.log.problem(
+        fork === undefined && found.code !== 'GITHUB_PERMISSION_MISSING'
+          ? warning(said.code, said.message, hint === undefined ? {} : { hint })
+          : { ...said, ...(hint === undefined ? {} : { hint }) },
+      );
     }
     return undefined;
   }

@@ -90,13 +90,19 @@ export function summary(report: ValidateReport): string {
   const { services, problems } = report;
   const title = `### validate: ${headline(report)}`;
   if (problems.length === 0) return `${title}\n\n${services.length === 0 ? 'No service has changed.' : 'All files are valid.'}\n`;
-  const rows = loudestFirst(problems).slice(0, MOST_ROWS).map((found) => [
-    found.severity,
-    found.file === undefined ? '' : code(`${found.file}${found.line === undefined ? '' : `:${String(found.line)}${found.column === undefined ? '' : `:${String(found.column)}`}`}`),
-    cell(found.message),
-    cell(found.hint ?? ''),
-    code(found.code),
-  ]);
+  const rows = loudestFirst(problems)
+    .slice(0, MOST_ROWS)
+    .map((found) => [
+      found.severity,
+      found.file === undefined
+        ? ''
+        : code(
+            `${found.file}${found.line === undefined ? '' : `:${String(found.line)}${found.column === undefined ? '' : `:${String(found.column)}`}`}`,
+          ),
+      cell(found.message),
+      cell(found.hint ?? ''),
+      code(found.code),
+    ]);
   const more = problems.length > MOST_ROWS ? `\n\nand ${String(problems.length - MOST_ROWS)} more: see the log.` : '';
   return `${title}\n\n${table(['', 'where', 'what', 'next step', 'code'], rows)}${more}\n`;
 }
@@ -113,7 +119,15 @@ export function checkRunOf(report: ValidateReport, sha: string, detailsUrl: stri
     annotations: loudestFirst(problems).flatMap((found): readonly CheckAnnotation[] => {
       if (found.file === undefined || /^(?:\/|\.\.(?:\/|$)|[A-Za-z]:)/.test(found.file)) return [];
       const level = found.severity === 'error' ? 'failure' : found.severity;
-      return [{ path: found.file, startLine: found.line ?? 1, level, title: found.code, message: found.hint === undefined ? found.message : `${found.message}\nnext: ${found.hint}` }];
+      return [
+        {
+          path: found.file,
+          startLine: found.line ?? 1,
+          level,
+          title: found.code,
+          message: found.hint === undefined ? found.message : `${found.message}\nnext: ${found.hint}`,
+        },
+      ];
     }),
     detailsUrl,
   };
@@ -121,6 +135,9 @@ export function checkRunOf(report: ValidateReport, sha: string, detailsUrl: stri
 
 /** One line for each service, as PaaSTA has it. */
 export function serviceLine({ service, failed, errors, warnings }: ServiceReport): string {
-  const counts = [...(errors > 0 ? [`${String(errors)} error${errors === 1 ? '' : 's'}`] : []), ...(warnings > 0 ? [`${String(warnings)} warning${warnings === 1 ? '' : 's'}`] : [])].join(', ');
+  const counts = [
+    ...(errors > 0 ? [`${String(errors)} error${errors === 1 ? '' : 's'}`] : []),
+    ...(warnings > 0 ? [`${String(warnings)} warning${warnings === 1 ? '' : 's'}`] : []),
+  ].join(', ');
   return `${errors > 0 ? '✗' : '✓'} ${service}${counts === '' ? '' : `: ${counts}`}${failed.length === 0 ? '' : ` (${failed.join(', ')})`}`;
 }

@@ -10,27 +10,49 @@ export function sarif(problems: readonly Problem[]): string {
   const told = problems.slice(0, MOST_RESULTS);
   const codes = [...new Set(told.map(({ code }) => code))].sort();
   const seen = new Map<string, number>();
-  return `${JSON.stringify({
-    $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
-    version: '2.1.0',
-    runs: [{
-      tool: { driver: { name: 'paasta validate', informationUri: 'https://paasta.readthedocs.io', rules: codes.map((id) => ({ id, name: id, shortDescription: { text: words(id) } })) } },
-      columnKind: 'unicodeCodePoints',
-      results: told.map((found) => {
-        const identity = createHash('sha256').update([found.code, found.file ?? '', found.message].join('\0')).digest('hex').slice(0, 32);
-        const count = (seen.get(identity) ?? 0) + 1;
-        seen.set(identity, count);
-        return {
-          ruleId: found.code,
-          ruleIndex: codes.indexOf(found.code),
-          level: LEVELS[found.severity],
-          message: { text: found.hint === undefined ? found.message : `${found.message}\n${found.hint}` },
-          locations: [{ physicalLocation: { artifactLocation: { uri: uriOf(found.file ?? '.'), uriBaseId: '%SRCROOT%' }, region: { startLine: found.line ?? 1, ...(found.column === undefined ? {} : { startColumn: found.column }) } } }],
-          partialFingerprints: { 'paastaProblem/v1': `${identity}:${String(count)}` },
-        };
-      }),
-    }],
-  }, null, 2)}\n`;
+  return `${JSON.stringify(
+    {
+      $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
+      version: '2.1.0',
+      runs: [
+        {
+          tool: {
+            driver: {
+              name: 'paasta validate',
+              informationUri: 'https://paasta.readthedocs.io',
+              rules: codes.map((id) => ({ id, name: id, shortDescription: { text: words(id) } })),
+            },
+          },
+          columnKind: 'unicodeCodePoints',
+          results: told.map((found) => {
+            const identity = createHash('sha256')
+              .update([found.code, found.file ?? '', found.message].join('\0'))
+              .digest('hex')
+              .slice(0, 32);
+            const count = (seen.get(identity) ?? 0) + 1;
+            seen.set(identity, count);
+            return {
+              ruleId: found.code,
+              ruleIndex: codes.indexOf(found.code),
+              level: LEVELS[found.severity],
+              message: { text: found.hint === undefined ? found.message : `${found.message}\n${found.hint}` },
+              locations: [
+                {
+                  physicalLocation: {
+                    artifactLocation: { uri: uriOf(found.file ?? '.'), uriBaseId: '%SRCROOT%' },
+                    region: { startLine: found.line ?? 1, ...(found.column === undefined ? {} : { startColumn: found.column }) },
+                  },
+                },
+              ],
+              partialFingerprints: { 'paastaProblem/v1': `${identity}:${String(count)}` },
+            };
+          }),
+        },
+      ],
+    },
+    null,
+    2,
+  )}\n`;
 }
 
 function uriOf(file: string): string {

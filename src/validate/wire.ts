@@ -4,11 +4,12 @@ import { messageOf, problem, UserError } from '../shared/contract/errors.ts';
 import type { Runtime } from '../shared/contract/ports.ts';
 import { openTree } from '../shared/files/tree.ts';
 import { connectGitHub, readEventContext } from '../shared/github/index.ts';
-import { run } from '../shared/process/index.ts';
+import { tracedRun } from '../shared/process/index.ts';
 import type { ValidateWire } from './main.ts';
 
 /** The stage's real world: files, git, GitHub. */
 export function wire({ env, log, mask, signal, name, workingDirectory }: Runtime): ValidateWire {
+  const run = tracedRun(log);
   return {
     run,
     tree: (path) => openTree(resolve(workingDirectory, path)),
@@ -24,7 +25,13 @@ export function wire({ env, log, mask, signal, name, workingDirectory }: Runtime
         mkdirSync(dirname(path), { recursive: true });
         writeFileSync(path, text);
       } catch (error) {
-        throw new UserError(problem('OUTPUT_FILE', `${input}: cannot write ${path}: ${messageOf(error)}`, { input, hint: 'give a path in a directory that can be written' }), { cause: error });
+        throw new UserError(
+          problem('OUTPUT_FILE', `${input}: cannot write ${path}: ${messageOf(error)}`, {
+            input,
+            hint: 'give a path in a directory that can be written',
+          }),
+          { cause: error },
+        );
       }
     },
     connect: ({ apiUrl, token }) => connectGitHub({ apiUrl, token, userAgent: name, log, mask, env, signal }),

@@ -1,4 +1,4 @@
-/** Bad input and faults of itest, push-to-registry and mark-for-deployment, each through the committed bundle: printed text and exit code. */
+/** Faults of itest, push-to-registry and mark-for-deployment with real parts, each through the committed bundle: printed text and exit code. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
@@ -10,14 +10,25 @@ import { startServiceWorld, type ServiceWorld } from '../support/world.ts';
 const quiet = (): void => undefined;
 
 /** A registry that answers every request as told. */
-async function fakeRegistry(answer: (request: http.IncomingMessage, count: number) => { status: number; headers?: Record<string, string>; body?: string }): Promise<{ host: string; requests(): number; stop(): void }> {
+async function fakeRegistry(
+  answer: (request: http.IncomingMessage, count: number) => { status: number; headers?: Record<string, string>; body?: string },
+): Promise<{ host: string; requests(): number; stop(): void }> {
   let count = 0;
   const server = http.createServer((request, response) => {
     const { status, headers, body } = answer(request, ++count);
     response.writeHead(status, headers ?? {}).end(body ?? '');
   });
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
-  return { host: `127.0.0.1:${(server.address() as { port: number }).port}`, requests: () => count, stop: () => { server.closeAllConnections(); server.close(); } };
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  return {
+    host: `127.0.0.1:${(server.address() as { port: number }).port}`,
+    requests: () => count,
+    stop: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
 }
 
 describeWith([root()], 'faults of the build half', () => {
@@ -44,34 +55,60 @@ describeWith([root()], 'faults of the build half', () => {
     beforeAll(() => {
       directory = mkdtempSync(join(tmpdir(), 'paasta-make-'));
       execFileSync('git', ['-C', directory, 'init', '--quiet']);
-      execFileSync('git', ['-C', directory, '-c', 'user.name=x', '-c', 'user.email=x@example.com', 'commit', '--quiet', '--allow-empty', '-m', 'x']);
+      execFileSync('git', [
+        '-C',
+        directory,
+        '-c',
+        'user.name=x',
+        '-c',
+        'user.email=x@example.com',
+        'commit',
+        '--quiet',
+        '--allow-empty',
+        '-m',
+        'x',
+      ]);
     });
-    afterAll(() => { rmSync(directory, { recursive: true, force: true }); });
+    afterAll(() => {
+      rmSync(directory, { recursive: true, force: true });
+    });
 
     it('names a missing Makefile and what to do', async () => {
       const run = await makefile(undefined);
       expect(run.code).toBe(1);
-      expect(run.text).toMatch(/::error.*MAKEFILE/);
-      expect(run.text).toMatch(/no Makefile/i);
+      expect(run.text).toMatch(
+        /^::error title=paasta-itest%3A MAKEFILE_MISSING::there is no Makefile in '[^']+'%0A {2}next: check the repository out before this step, and give it a Makefile with the target 'itest'/m,
+      );
+      expect(run.summary).toContain('MAKEFILE_MISSING');
     });
 
     it('names a missing target', async () => {
       const run = await makefile('test:\n\ttrue\n');
       expect(run.code).toBe(1);
-      expect(run.text).toMatch(/target.*itest|itest.*target/);
+      expect(run.text).toMatch(
+        /^::error title=paasta-itest%3A TARGET_MISSING,file=Makefile::.*the Makefile has no target 'itest'%0A {2}next: add the target 'itest'/m,
+      );
     });
 
     it('passes on the exit code of make and shows its output', async () => {
       const run = await makefile('itest:\n\t@echo about to fail\n\t@exit 3\n');
       expect(run.text).toContain('about to fail');
+      expect(run.text).toMatch(
+        /^::error title=paasta-itest%3A MAKE_FAILED,file=Makefile,line=3::Makefile:3: make itest ended with exit code 2 in the target 'itest'/m,
+      );
+      expect(run.summary).toContain('about to fail');
+      expect(run.outputs).toHaveProperty('duration');
       expect(run.code).toBe(2); // what make says for a failing recipe
     });
 
     it('ends grandchildren when make hangs', async () => {
       const pidFile = join(directory, 'grandchild');
       const run = await makefile(`itest:\n\t@sh -c 'sleep 600 & echo $$! > ${pidFile}; wait'\n`, { timeout: '3s' });
-      expect(run.code).not.toBe(0);
-      expect(run.text).toMatch(/3(\.0)? s/);
+      expect(run.code).toBe(124); // what timeout(1) says
+      expect(run.text).toMatch(
+        /^::error title=paasta-itest%3A ITEST_TIMEOUT::.*make itest took longer than 3(?:\.0)? s and was ended with everything that it started/m,
+      );
+      expect(run.outputs).toHaveProperty('duration');
       expect(run.milliseconds).toBeLessThan(30_000);
       const pid = readFileSync(pidFile, 'utf8').trim();
       // a killed process may stay as a zombie where nobody reaps orphans
@@ -82,15 +119,9 @@ describeWith([root()], 'faults of the build half', () => {
     it('does not pass when make leaves no image of the name', async () => {
       const run = await makefile('itest:\n\ttrue\n');
       expect(run.code).toBe(1);
-      expect(run.text).toContain('services-hello:paasta-');
-      expect(run.text).toMatch(/DOCKER_TAG/);
-    });
-
-    it('refuses names that are more than names, all at once', async () => {
-      const run = await makefile('itest:\n\ttrue\n', { service: '$(touch /tmp/pwned)', 'image-version': 'a\nb', registry: 'host/../x y' });
-      expect(run.code).toBe(1);
-      expect(run.text.match(/::error/g)?.length).toBeGreaterThanOrEqual(3);
-      for (const input of ['service', 'image-version', 'registry']) expect(run.text).toContain(input);
+      expect(run.text).toMatch(
+        /^::error title=paasta-itest%3A IMAGE_NOT_TAGGED,file=Makefile::.*make itest succeeded, but there is no image \S+\/services-hello:paasta-[0-9a-f]{40}%0A {2}next: the target 'itest' has to tag what it builds: docker build -t \$\(DOCKER_TAG\) \.$/m,
+      );
     });
   });
 
@@ -107,20 +138,18 @@ describeWith([root()], 'faults of the build half', () => {
       expect(run.text).toMatch(/40 hexadecimal|full commit/i);
     });
 
-    it('names a registry that is down', async () => {
-      const run = await world.action('push-to-registry', { registry: '127.0.0.1:9/team' }, { deadline: 120_000 });
-      expect(run.code).toBe(1);
-      expect(run.text).toContain('127.0.0.1:9');
-      expect(run.text).toMatch(/refused|cannot be reached|unreachable/i);
-    }, 130_000);
-
     it('explains a wrong password without trying again', async () => {
       const config = mkdtempSync(join(tmpdir(), 'paasta-docker-'));
-      writeFileSync(join(config, 'config.json'), JSON.stringify({ auths: { [world.registry.host]: { auth: Buffer.from('ci:wrong').toString('base64') } } }));
+      writeFileSync(
+        join(config, 'config.json'),
+        JSON.stringify({ auths: { [world.registry.host]: { auth: Buffer.from('ci:wrong').toString('base64') } } }),
+      );
       const run = await world.action('push-to-registry', {}, { env: { DOCKER_CONFIG: config } });
       rmSync(config, { recursive: true });
       expect(run.code).toBe(1);
+      expect(run.text).toMatch(/^::error title=paasta-push-to-registry%3A REGISTRY_UNAUTHORIZED::/m);
       expect(run.text).toMatch(/password|credential|log ?in/i);
+      expect(run.text).not.toContain('trying again');
       expect(run.text).not.toContain('ci:wrong');
     });
 
@@ -129,12 +158,25 @@ describeWith([root()], 'faults of the build half', () => {
       const run = await world.action('push-to-registry', { registry: registry.host });
       registry.stop();
       expect(run.code).toBe(1);
-      expect(run.text).toMatch(/WWW-Authenticate|challenge/i);
+      expect(run.text).toMatch(
+        /^::error title=paasta-push-to-registry%3A REGISTRY_NO_CHALLENGE::the registry \S+ answered 401 without saying how to authenticate \(no WWW-Authenticate header\)/m,
+      );
+      expect(run.text).not.toContain('trying again');
     });
 
     it('tries again after 500 and goes on', async () => {
       let failures = 2;
-      const registry = await fakeRegistry(() => (failures-- > 0 ? { status: 500 } : { status: 200, headers: { 'docker-content-digest': `sha256:${'c'.repeat(64)}`, 'content-type': 'application/vnd.oci.image.manifest.v1+json' } }));
+      const registry = await fakeRegistry(() =>
+        failures-- > 0
+          ? { status: 500 }
+          : {
+              status: 200,
+              headers: {
+                'docker-content-digest': `sha256:${'c'.repeat(64)}`,
+                'content-type': 'application/vnd.oci.image.manifest.v1+json',
+              },
+            },
+      );
       const run = await world.action('push-to-registry', { registry: registry.host });
       registry.stop();
       expect(run.code).toBe(0);
@@ -144,7 +186,10 @@ describeWith([root()], 'faults of the build half', () => {
   });
 
   describe('mark-for-deployment', () => {
-    const mark = (inputs: Record<string, string>, options: Parameters<ServiceWorld['action']>[2] = {}): ReturnType<ServiceWorld['action']> =>
+    const mark = (
+      inputs: Record<string, string>,
+      options: Parameters<ServiceWorld['action']>[2] = {},
+    ): ReturnType<ServiceWorld['action']> =>
       world.action('mark-for-deployment', { 'deploy-group': 'prod.main', 'github-token': world.token, commit: sha, ...inputs }, options);
 
     it('names the near deploy groups and services', async () => {
@@ -196,7 +241,6 @@ describeWith([root()], 'faults of the build half', () => {
       expect(run.outputs['marked']).toBe('false');
       expect(run.text).toMatch(/already marked/);
       expect(Object.keys(await world.repository.tags())).toHaveLength(before);
-      expect(world.github.violations()).toEqual([]);
     });
   });
 });

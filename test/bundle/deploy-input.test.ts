@@ -25,17 +25,22 @@ describe('bad input of deploy', () => {
   let asked = 0;
   let server: net.Server;
   let address: string;
-  const deploy = (inputs: Readonly<Record<string, string>> = {}, options: BundleOptions = {}): Promise<BundleRun> => scene.deploy(inputs, { entry: ENTRY, deadline: 30_000, ...options });
+  const deploy = (inputs: Readonly<Record<string, string>> = {}, options: BundleOptions = {}): Promise<BundleRun> =>
+    scene.deploy(inputs, { entry: ENTRY, deadline: 30_000, ...options });
 
   beforeAll(async () => {
     server = net.createServer((socket) => {
       asked += 1;
       socket.destroy();
     });
-    await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+    await new Promise<void>((resolve) => {
+      server.listen(0, '127.0.0.1', resolve);
+    });
     address = `https://127.0.0.1:${(server.address() as net.AddressInfo).port}`;
   });
-  afterAll(() => { server.close(); });
+  afterAll(() => {
+    server.close();
+  });
   beforeEach(() => {
     asked = 0;
     scene = createScene({ kubeconfigPath: 'kubeconfig' });
@@ -45,14 +50,36 @@ describe('bad input of deploy', () => {
     scene.write('web/deploy.yaml', 'pipeline: [{step: itest}, {step: prod}, {step: stage}]\n');
     scene.mark('web', { prod: sha('a') });
   });
-  afterEach(() => { scene.remove(); });
+  afterEach(() => {
+    scene.remove();
+  });
 
   it.each([
-    [{ cluster: 'laab' }, 'UNKNOWN_CLUSTER', "cluster 'laab' is not in the system configuration", "did you mean 'lab'? known: elsewhere, lab"],
+    [
+      { cluster: 'laab' },
+      'UNKNOWN_CLUSTER',
+      "cluster 'laab' is not in the system configuration",
+      "did you mean 'lab'? known: elsewhere, lab",
+    ],
     [{ service: 'wbe' }, 'UNKNOWN_SERVICE', "service 'wbe' is not in soa-configs", "did you mean 'web'? known: web"],
-    [{ service: 'web', instance: 'mian' }, 'UNKNOWN_INSTANCE', "instance 'mian' is not declared by web in cluster 'lab'", "did you mean 'main'? known: canary, main"],
-    [{ service: 'web', instance: 'far' }, 'UNKNOWN_INSTANCE', "instance 'far' is not declared by web in cluster 'lab'", 'it is declared for elsewhere'],
-    [{ service: 'web', 'deploy-group': 'prd' }, 'UNKNOWN_DEPLOY_GROUP', "deploy group 'prd' is not declared by web", "did you mean 'prod'? known: prod, stage"],
+    [
+      { service: 'web', instance: 'mian' },
+      'UNKNOWN_INSTANCE',
+      "instance 'mian' is not declared by web in cluster 'lab'",
+      "did you mean 'main'? known: canary, main",
+    ],
+    [
+      { service: 'web', instance: 'far' },
+      'UNKNOWN_INSTANCE',
+      "instance 'far' is not declared by web in cluster 'lab'",
+      'it is declared for elsewhere',
+    ],
+    [
+      { service: 'web', 'deploy-group': 'prd' },
+      'UNKNOWN_DEPLOY_GROUP',
+      "deploy group 'prd' is not declared by web",
+      "did you mean 'prod'? known: prod, stage",
+    ],
   ])('%j: the near names, exit 1, and the cluster is not asked', async (inputs, code, message, hint) => {
     const run = await deploy(inputs);
     expect(run.text).toContain(`${code}::${message}%0A  next: ${hint}`);
@@ -70,7 +97,16 @@ describe('bad input of deploy', () => {
   });
 
   it('tells everything that is wrong with the inputs at once', async () => {
-    const run = await deploy({ mode: 'aply', timeout: '5 parsecs', 'dry-run': 'yes', 'deployment-id': '0', 'github-api-url': 'api', service: 'Web', adopt: '1', timout: '5m' });
+    const run = await deploy({
+      mode: 'aply',
+      timeout: '5 parsecs',
+      'dry-run': 'yes',
+      'deployment-id': '0',
+      'github-api-url': 'api',
+      service: 'Web',
+      adopt: '1',
+      timout: '5m',
+    });
     expect(run.code).toBe(1);
     expect(run.text).toContain("mode: 'aply' is not known%0A  next: did you mean 'apply'? legal values: plan, apply, wait");
     expect(run.text).toMatch(/::error.*timeout.*5 parsecs/);
@@ -86,7 +122,13 @@ describe('bad input of deploy', () => {
   });
 
   it('tells every contradiction between inputs', async () => {
-    const run = await deploy({ mode: 'wait', adopt: 'true', instance: 'main', 'git-url': 'https://example.com/acme/web.git', 'registry-password': 'hunter2-hunter2' });
+    const run = await deploy({
+      mode: 'wait',
+      adopt: 'true',
+      instance: 'main',
+      'git-url': 'https://example.com/acme/web.git',
+      'registry-password': 'hunter2-hunter2',
+    });
     expect(run.code).toBe(1);
     expect(run.text).toContain('instance names an instance of a service, but no service is given');
     expect(run.text).toContain('git-url is the repository of one service, but no service is given');
@@ -96,26 +138,30 @@ describe('bad input of deploy', () => {
     expect(run.text.replaceAll('::add-mask::hunter2-hunter2', '')).not.toContain('hunter2');
   });
 
-  it.each([['a shell command', '$(touch pwned)`touch pwned`;touch pwned'], ['line ends and a workflow command', 'web\n::error::forged\n::set-output name=changed::true'], ['a path out of the tree', '../../etc'], ['an option', '--upload-pack=touch pwned'], ['markup', '<img src=x onerror=1>|`']])(
-    'takes no name for more than a name: %s',
-    async (_, payload) => {
-      const names = ['service', 'instance', 'deploy-group', 'cluster', 'git-url', 'registry'];
-      const run = await deploy(Object.fromEntries([...names, 'mode'].map((name) => [name, payload])));
-      expect(run.code).toBe(1);
-      // a path is a git address like any other
-      for (const name of names.filter((n) => n !== 'git-url' || payload !== '../../etc')) expect(run.text).toMatch(new RegExp(`^::error .*::${name}: `, 'm'));
-      expect(run.text).not.toMatch(/^::(?:error::forged|set-output)/m);
-      expect(run.text).toMatch(/^::error .*::mode: /m);
-      expect(run.summary).not.toContain('<img');
-      expect(run.outputs).toEqual({});
-      expect(existsSync(join(scene.directory, 'pwned'))).toBe(false);
-      expect(asked).toBe(0);
-    },
-  );
+  it.each([
+    ['a shell command', '$(touch pwned)`touch pwned`;touch pwned'],
+    ['line ends and a workflow command', 'web\n::error::forged\n::set-output name=changed::true'],
+    ['a path out of the tree', '../../etc'],
+    ['an option', '--upload-pack=touch pwned'],
+    ['markup', '<img src=x onerror=1>|`'],
+  ])('takes no name for more than a name: %s', async (_, payload) => {
+    const names = ['service', 'instance', 'deploy-group', 'cluster', 'git-url', 'registry'];
+    const run = await deploy(Object.fromEntries([...names, 'mode'].map((name) => [name, payload])));
+    expect(run.code).toBe(1);
+    // a path is a git address like any other
+    for (const name of names.filter((n) => n !== 'git-url' || payload !== '../../etc'))
+      expect(run.text).toMatch(new RegExp(`^::error .*::${name}: `, 'm'));
+    expect(run.text).not.toMatch(/^::(?:error::forged|set-output)/m);
+    expect(run.text).toMatch(/^::error .*::mode: /m);
+    expect(run.summary).not.toContain('<img');
+    expect(run.outputs).toEqual({});
+    expect(existsSync(join(scene.directory, 'pwned'))).toBe(false);
+    expect(asked).toBe(0);
+  });
 
   it.each(['ext::sh -c touch% pwned', 'ext::sh', '-oProxyCommand=touch'])('takes no git address that starts a program: %s', async (url) => {
     const run = await deploy({ service: 'web', 'git-url': url });
-    expect(run.text).toContain('git-url: this is not a git address');
+    expect(run.text).toMatch(/git-url: .*is not a git address/);
     expect(run.code).toBe(1);
   });
 
@@ -144,7 +190,11 @@ describe('bad input of deploy', () => {
     const port = (server.address() as net.AddressInfo).port + 1;
     const text = kubeconfig(`https://127.0.0.1:${port}`);
     const run = await deploy({ service: 'web', kubeconfig: text.replace('{', '{\n') });
-    expect(run.text).toMatch(new RegExp(`CLUSTER_UNREACHABLE::cannot reach the API server https://127\\.0\\.0\\.1:${port} \\(context 'prod-admin'\\): .*ECONNREFUSED`));
+    expect(run.text).toMatch(
+      new RegExp(
+        `CLUSTER_UNREACHABLE::cannot reach the API server https://127\\.0\\.0\\.1:${port} \\(context 'prod-admin'\\): .*ECONNREFUSED`,
+      ),
+    );
     expect(run.text).toContain('check the server and port in the kubeconfig, and that the API server runs');
     expect(run.summary).toContain('CLUSTER_UNREACHABLE');
     expect(run.code).toBe(1);
@@ -155,19 +205,26 @@ describe('bad input of deploy', () => {
 
   it.each(['SIGTERM', 'SIGINT'] as const)('%s while an API server does not answer: ends within 5 s with 130', async (signal) => {
     const sockets: net.Socket[] = [];
-    const silent = net.createServer((socket) => { sockets.push(socket); });
-    await new Promise<void>((resolve) => { silent.listen(0, '127.0.0.1', resolve); });
+    const silent = net.createServer((socket) => {
+      sockets.push(socket);
+    });
+    await new Promise<void>((resolve) => {
+      silent.listen(0, '127.0.0.1', resolve);
+    });
     writeFileSync(join(scene.directory, 'kubeconfig'), kubeconfig(`https://127.0.0.1:${(silent.address() as net.AddressInfo).port}`));
     let at = 0;
     try {
-      const run = await deploy({ service: 'web' }, {
-        onStart: (child) => {
-          silent.once('connection', () => {
-            at = performance.now();
-            child.kill(signal);
-          });
+      const run = await deploy(
+        { service: 'web' },
+        {
+          onStart: (child) => {
+            silent.once('connection', () => {
+              at = performance.now();
+              child.kill(signal);
+            });
+          },
         },
-      });
+      );
       expect(performance.now() - at).toBeLessThan(5_000);
       expect(run.text).toMatch(/::error .*CANCELLED::paasta-deploy was cancelled/);
       expect(run.code).toBe(130);

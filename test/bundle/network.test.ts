@@ -16,9 +16,17 @@ describeWith([root()], 'a proxy and a private certificate authority', () => {
     const sha = await world.commit({ NOTES: 'network\n' }, 'A commit');
     const front = await startSecureFront(world.github.url, ['github.corp.example']);
     const proxy = await startProxy({ route: () => ({ host: '127.0.0.1', port: front.port }) });
-    const inputs = { 'deploy-group': 'prod.main', commit: sha, 'github-token': world.token, 'github-api-url': `https://github.corp.example:${front.port}/api/v3`, 'verify-image': 'false' };
+    const inputs = {
+      'deploy-group': 'prod.main',
+      commit: sha,
+      'github-token': world.token,
+      'github-api-url': `https://github.corp.example:${front.port}/api/v3`,
+      'verify-image': 'false',
+    };
     try {
-      const both = await world.action('mark-for-deployment', inputs, { env: { HTTPS_PROXY: proxy.url, NODE_EXTRA_CA_CERTS: front.caFile } });
+      const both = await world.action('mark-for-deployment', inputs, {
+        env: { HTTPS_PROXY: proxy.url, NODE_EXTRA_CA_CERTS: front.caFile },
+      });
       expect(both.text).not.toMatch(/::error/);
       expect(both.code).toBe(0);
       expect(proxy.seen).toContain(`CONNECT github.corp.example:${front.port}`);

@@ -6,7 +6,13 @@ const REFUSAL = /^(error|raises|load-error|getter-error):/;
 
 function isRefusal(value: unknown): boolean {
   if (typeof value === 'string') return REFUSAL.test(value);
-  return typeof value === 'object' && value !== null && 'error' in value && typeof value.error === 'string' && Object.keys(value).every((key) => ['error', 'message', 'line', 'column'].includes(key));
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'error' in value &&
+    typeof value.error === 'string' &&
+    Object.keys(value).every((key) => ['error', 'message', 'line', 'column'].includes(key))
+  );
 }
 
 function plain(value: unknown): unknown {
@@ -18,16 +24,29 @@ export function equalByValue(oursGiven: unknown, wantedGiven: unknown): boolean 
   const ours = plain(oursGiven);
   const wanted = plain(wantedGiven);
   if (ours === REFUSED || wanted === REFUSED) return ours === wanted || isRefusal(wanted);
-  if (ours === wanted || (typeof ours === 'bigint' && BigInt(Number(wanted)) === ours)) return true;
+  // An integer beyond 2^53 is written `{"$int": "…"}`, or as a number that JSON has already rounded.
+  if (
+    ours === wanted ||
+    (typeof ours === 'bigint' &&
+      (Number(ours) === wanted || (typeof wanted === 'object' && wanted !== null && '$int' in wanted && wanted.$int === ours.toString())))
+  )
+    return true;
   if (typeof ours !== 'object' || typeof wanted !== 'object' || ours === null || wanted === null) return false;
   if (Array.isArray(ours) || Array.isArray(wanted)) {
-    return Array.isArray(ours) && Array.isArray(wanted) && ours.length === wanted.length && ours.every((entry, i) => equalByValue(entry, wanted[i]));
+    return (
+      Array.isArray(ours) &&
+      Array.isArray(wanted) &&
+      ours.length === wanted.length &&
+      ours.every((entry, i) => equalByValue(entry, wanted[i]))
+    );
   }
   const a = ours as Readonly<Record<string, unknown>>;
   const b = wanted as Readonly<Record<string, unknown>>;
   const keysOf = (map: Readonly<Record<string, unknown>>): string[] => Object.keys(map).filter((key) => map[key] !== undefined);
   const keys = keysOf(a);
-  return keys.length === keysOf(b).length && keys.every((key) => Object.hasOwn(b, key) && b[key] !== undefined && equalByValue(a[key], b[key]));
+  return (
+    keys.length === keysOf(b).length && keys.every((key) => Object.hasOwn(b, key) && b[key] !== undefined && equalByValue(a[key], b[key]))
+  );
 }
 
 /** Paths at which two values differ, for people. */
@@ -38,7 +57,9 @@ export function differencesBetween(ours: unknown, wanted: unknown, path = ''): r
   if (!maps && !lists) return [`${path === '' ? '(whole)' : path}: ours ${shown(ours)}, wanted ${shown(wanted)}`];
   const a = ours as Readonly<Record<string, unknown>>;
   const b = wanted as Readonly<Record<string, unknown>>;
-  return [...new Set([...Object.keys(a), ...Object.keys(b)])].flatMap((key) => differencesBetween(a[key], b[key], path === '' ? key : `${path}.${key}`));
+  return [...new Set([...Object.keys(a), ...Object.keys(b)])].flatMap((key) =>
+    differencesBetween(a[key], b[key], path === '' ? key : `${path}.${key}`),
+  );
 }
 
 /** Compact text of any value, refusals and special numbers included. */

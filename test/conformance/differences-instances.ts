@@ -1,8 +1,10 @@
 /** Wanted differences of the kinds that the soa-configs room answers: `yaml` and `instances`. */
 import { crashOf, httpCheckOf, rendersNow } from './kinds/rendering.ts';
-import { loadSoaConfigs, readYaml, systemConfigOf } from '../../src/shared/soa-configs/index.ts';
+import { gitUrlOf, loadSoaConfigs, readYaml, systemConfigOf } from '../../src/shared/soa-configs/index.ts';
+import type { ServiceConfig } from '../../src/shared/soa-configs/index.ts';
 import type { ValueMap } from '../../src/shared/contract/values.ts';
 import { memoryTree } from '../support/memory-tree.ts';
+import { newestMark, outerState } from './marks.ts';
 import { REFUSED, type Case, type Difference, type Json, type JsonMap } from './types.ts';
 
 type Changed = Readonly<Record<string, unknown>>;
@@ -35,8 +37,54 @@ function someSettings(test: Case, predicate: (settings: JsonMap, instance: JsonM
 /** Effective configuration of an instance, for rules that need a key that is no setting. */
 function configOf(test: Case, key: string): ValueMap | undefined {
   const [type, cluster, ...rest] = key.split(':');
-  const soa = loadSoaConfigs(memoryTree(test.input['files'] as Readonly<Record<string, string>>), systemConfigOf(test.input['system'] as ValueMap));
-  return soa.load(String(test.input['service'])).instances.find((i) => i.type === type && i.cluster === cluster && i.instance === rest.join(':'))?.config;
+  const soa = loadSoaConfigs(
+    memoryTree(test.input['files'] as Readonly<Record<string, string>>),
+    systemConfigOf(test.input['system'] as ValueMap),
+  );
+  return soa
+    .load(String(test.input['service']))
+    .instances.find((i) => i.type === type && i.cluster === cluster && i.instance === rest.join(':'))?.config;
+}
+
+function serviceOf(test: Case): ServiceConfig {
+  return loadSoaConfigs(
+    memoryTree(test.input['files'] as Readonly<Record<string, string>>),
+    systemConfigOf(test.input['system'] as ValueMap),
+  ).load(String(test.input['service']));
+}
+
+/** True when an instance of a `tags` case has a deploy group that is null or empty; null is none for an action of tron. */
+function someGroupless(test: Case): boolean {
+  const files = test.input['files'] as Readonly<Record<string, string>>;
+  const service = serviceOf(test);
+  return service.declared.some(({ type, cluster, instance }) => {
+    const entries = map(readYaml(String(files[`${service.service}/${type}-${cluster}.yaml`]), 'x.yaml').document?.read);
+    if (type !== 'tron') return [null, ''].includes(map(entries[instance])['deploy_group'] as string | null);
+    const [name = '', ...action] = instance.split('.');
+    const job = map(entries[name]);
+    return { deploy_group: job['deploy_group'], ...map(map(job['actions'])[action.join('.')]) }['deploy_group'] === '';
+  });
+}
+
+/** deployments.json of the instances that are left. Of two of one branch the first says its place, the last its group. */
+function ofTheOthers(wanted: unknown, test: Case): unknown {
+  const service = serviceOf(test);
+  if (!('v1' in map(map(wanted)['deployments'])) || gitUrlOf(service) === null) return wanted;
+  const [v1, deployments, controls]: [string, unknown][][] = [[], [], []];
+  for (const [branch, group] of new Map(service.instances.map(({ branch, deployGroup }) => [branch, deployGroup]))) {
+    const [ref, sha, imageVersion] = newestMark(test, group ?? 'None');
+    if (ref === null || sha === null || sha === undefined) continue;
+    const docker_image = `services-${service.service}:paasta-${sha}${imageVersion ? `-${imageVersion}` : ''}`;
+    const state = outerState(test, branch, sha);
+    v1?.push([`${service.service}:paasta-${branch}`, { docker_image, ...state }]);
+    deployments?.push([group ?? 'null', { docker_image, git_sha: sha, image_version: imageVersion || null }]);
+    controls?.push([`${service.service}:${branch}`, state]);
+  }
+  const part = (entries: readonly [string, unknown][] = []): unknown => ({
+    entries: Object.fromEntries(entries),
+    order: [...new Set(entries.map(([key]) => key))],
+  });
+  return { ...map(wanted), deployments: { v1: part(v1), deployments: part(deployments), controls: part(controls) } };
 }
 
 /** Floor without the noise of binary fractions: 100 × (1 − 0.9) is 10. */
@@ -45,11 +93,19 @@ function exactPercent(value: number): string {
 }
 
 function rolling(settings: JsonMap): Changed {
-  return { type: 'RollingUpdate', rollingUpdate: { maxSurge: exactPercent(Number(settings['bounce_overprovision_factor'])), maxUnavailable: exactPercent(1 - Number(settings['bounce_margin_factor'])) } };
+  return {
+    type: 'RollingUpdate',
+    rollingUpdate: {
+      maxSurge: exactPercent(Number(settings['bounce_overprovision_factor'])),
+      maxUnavailable: exactPercent(1 - Number(settings['bounce_margin_factor'])),
+    },
+  };
 }
 
 function hostTerm(condition: JsonMap): Changed {
-  const labels = ['service', 'instance'].filter((key) => condition[key] !== undefined).map((key) => [`paasta.yelp.com/${key}`, condition[key]]);
+  const labels = ['service', 'instance']
+    .filter((key) => condition[key] !== undefined)
+    .map((key) => [`paasta.yelp.com/${key}`, condition[key]]);
   return { labelSelector: { matchLabels: Object.fromEntries(labels) as JsonMap }, topologyKey: 'kubernetes.io/hostname' };
 }
 
@@ -59,12 +115,15 @@ function conditions(value: unknown): readonly JsonMap[] {
   return list.filter((condition) => 'service' in condition || 'instance' in condition);
 }
 
+const NUMBERS = ['cpus', 'mem', 'disk', 'cpu_burst_add', 'bounce_margin_factor', 'bounce_overprovision_factor'];
+
 function isError(value: Json | undefined, text: string): boolean {
   return String(map(value)['message'] ?? '').includes(text);
 }
 
 /** Message of a schema failure that only complains of what PaaSTA's documentation allows. */
-const DOCUMENTED = /^(?:Additional properties are not allowed \((?:'(?:net|bounce_start_deadline|unhealthy_pod_eviction_policy)'(?:, )?)+ (?:was|were) unexpected\)|'upthendown' is not one of .*)$/;
+const DOCUMENTED =
+  /^(?:Additional properties are not allowed \((?:'(?:net|bounce_start_deadline|unhealthy_pod_eviction_policy)'(?:, )?)+ (?:was|were) unexpected\)|'upthendown' is not one of .*)$/;
 
 /** Addresses on other hosts than the one of PaaSTA's authors: the documentation allows them, their schema does not. */
 const OTHER_GIT_URL = /^'(?!git@github\.yelpcorp\.com:)\S+' does not match '\^git@github\.yelpcorp\.com:/;
@@ -74,21 +133,32 @@ const DOCUMENTED_KEYS = ['net', 'bounce_start_deadline', 'unhealthy_pod_eviction
 /** True when every place that PaaSTA complains of is an instance with a documented key, or its bounce method. */
 function documentedOnly(test: Case, file: JsonMap): boolean {
   const places = file['all_at'];
-  if (file['schema'] === 'service' && OTHER_GIT_URL.test(String(file['message'])) && JSON.stringify(places) === '[["git_url"]]') return true;
+  if (file['schema'] === 'service' && OTHER_GIT_URL.test(String(file['message'])) && JSON.stringify(places) === '[["git_url"]]')
+    return true;
   if (file['ok'] !== false || !DOCUMENTED.test(String(file['message'])) || !Array.isArray(places)) return false;
   const text = map(test.input['files'])[`${String(test.input['service'])}/${String(file['file'])}`];
   const read = readYaml(String(text), String(file['file'])).document?.read;
   return (places as readonly Json[]).every((place) => {
     const [name, key, more] = Array.isArray(place) ? place : [];
     const instance = map(map(read)[String(name)]);
-    return more === undefined && (key === undefined ? DOCUMENTED_KEYS.some((known) => known in instance) : key === 'bounce_method' && instance['bounce_method'] === 'upthendown');
+    return (
+      more === undefined &&
+      (key === undefined
+        ? DOCUMENTED_KEYS.some((known) => known in instance)
+        : key === 'bounce_method' && instance['bounce_method'] === 'upthendown')
+    );
   });
 }
 
 /** Verdict of the whole run after the parts have changed. */
 function withVerdict(wanted: JsonMap, changed: { readonly checks?: Changed; readonly files?: Changed }): unknown {
   const checks = { ...map(wanted['checks']), ...changed.checks };
-  return { ...wanted, checks, files: { ...map(wanted['files']), ...changed.files }, ok: Object.values(checks).every((check) => check === true) };
+  return {
+    ...wanted,
+    checks,
+    files: { ...map(wanted['files']), ...changed.files },
+    ok: Object.values(checks).every((check) => check === true),
+  };
 }
 
 export const instanceDifferences: readonly Difference[] = [
@@ -96,12 +166,24 @@ export const instanceDifferences: readonly Difference[] = [
     name: 'D-documented-keys',
     kinds: ['validate'],
     foreseen: true,
-    reason: 'net, bounce_start_deadline, unhealthy_pod_eviction_policy, upthendown and git_url on any host are documented: allowed, with a warning where they have no effect',
-    applies: (test) => Array.isArray(test.expected['files']) && (test.expected['files'] as readonly JsonMap[]).some((file) => documentedOnly(test, file)),
+    reason:
+      'net, bounce_start_deadline, unhealthy_pod_eviction_policy, upthendown and git_url on any host are documented: allowed, with a warning where they have no effect',
+    applies: (test) =>
+      Array.isArray(test.expected['files']) && (test.expected['files'] as readonly JsonMap[]).some((file) => documentedOnly(test, file)),
     instead: (wanted, test) => {
       const files = test.expected['files'] as readonly JsonMap[];
-      const allowed = files.filter((file) => documentedOnly(test, file)).map((file) => [`${String(file['file'])} ${String(file['schema'])}`, { ok: true, placed: true }]);
-      return withVerdict(map(wanted), { checks: { schemas: map(map(wanted)['checks'])['schemas'] === 'problem' ? 'problem' : files.every((file) => file['ok'] === true || documentedOnly(test, file)) }, files: Object.fromEntries(allowed) as Changed });
+      const allowed = files
+        .filter((file) => documentedOnly(test, file))
+        .map((file) => [`${String(file['file'])} ${String(file['schema'])}`, { ok: true, placed: true }]);
+      return withVerdict(map(wanted), {
+        checks: {
+          schemas:
+            map(map(wanted)['checks'])['schemas'] === 'problem'
+              ? 'problem'
+              : files.every((file) => file['ok'] === true || documentedOnly(test, file)),
+        },
+        files: Object.fromEntries(allowed) as Changed,
+      });
     },
   },
   {
@@ -109,33 +191,36 @@ export const instanceDifferences: readonly Difference[] = [
     kinds: ['validate'],
     foreseen: false,
     reason: 'container_port outside 1..65535 cannot work: the run fails, PaaSTA accepts it (N9)',
-    applies: (test) => test.kind === 'validate' && Object.entries(map(test.input['files'])).some(([path, text]) => /(?:kubernetes|eks)-/.test(path) && /["']?container_port["']?: (?:-|0\b|[7-9]\d{4}|\d{6}|\d+\.\d)/.test(String(text))),
+    applies: (test) =>
+      test.kind === 'validate' &&
+      Object.entries(map(test.input['files'])).some(
+        ([path, text]) =>
+          /(?:kubernetes|eks)-/.test(path) && /["']?container_port["']?: (?:-|0\b|[7-9]\d{4}|\d{6}|\d+\.\d)/.test(String(text)),
+      ),
     instead: (wanted) => ({ ...map(wanted), ok: false }),
   },
   {
-    name: 'D-recursive-alias',
-    kinds: ['yaml'],
-    foreseen: false,
-    reason: 'a file in which a value contains itself is refused: nothing that walks it would end',
-    applies: (test) => JSON.stringify(test.expected).includes('$recursive'),
-    instead: (wanted) => ({ ...map(wanted), instances: REFUSED }),
-  },
-  {
-    name: 'D-number-as-text',
+    name: 'getter-error:TypeError',
     kinds: ['instances'],
-    foreseen: false,
-    reason: 'cpus, mem or disk that YAML 1.1 reads as text (1e-05) are refused; PaaSTA carries the text along and fails to render',
-    applies: (test) => someSettings(test, (s) => ['cpus', 'mem', 'disk'].some((key) => typeof s[key] === 'string')),
+    foreseen: true,
+    reason:
+      'a number that YAML 1.1 reads as text (cpus: 1e-05) is refused where it stands; PaaSTA carries the text along and fails where it calculates',
+    applies: (test) => someSettings(test, (s) => NUMBERS.some((key) => typeof s[key] === 'string')),
     instead: (wanted) =>
       perInstance(wanted, (s) => {
-        const text = ['cpus', 'mem', 'disk'].filter((key) => typeof s[key] === 'string');
-        return text.length === 0 ? undefined : Object.fromEntries([...text, 'env', ...('tron_action' in s ? ['tron_action'] : [])].map((key) => [key, REFUSED]));
+        const text = NUMBERS.filter((key) => typeof s[key] === 'string');
+        if (text.length === 0) return undefined;
+        // Resources are shown to the container.
+        const shown = text.some((key) => ['cpus', 'mem', 'disk'].includes(key))
+          ? ['env', ...('tron_action' in s ? ['tron_action'] : [])]
+          : [];
+        return Object.fromEntries([...text, ...shown].map((key) => [key, REFUSED]));
       }),
   },
   {
-    name: 'D-control-missing',
+    name: 'load-error:NoDeploymentsAvailable',
     kinds: ['instances'],
-    foreseen: false,
+    foreseen: true,
     reason: 'an instance whose deploy group has a version is deployed, started, before the generator has written its control entry',
     applies: (test) => test.kind === 'instances' && instancesOf(test).some(([, i]) => isError(i['load'], 'not configured for')),
     instead: (wanted, test) => {
@@ -143,22 +228,48 @@ export const instanceDifferences: readonly Difference[] = [
         if (!isError(instance['load'], 'not configured for')) return undefined;
         const file = map(JSON.parse(String(map(test.input['files'])[`${String(test.input['service'])}/deployments.json`])));
         const version = map(map(map(file['v2'])['deployments'])[String(s['deploy_group'])]);
-        const env = { ...map(s['env']), PAASTA_DOCKER_IMAGE: version['docker_image'], PAASTA_GIT_SHA: String(version['git_sha']).slice(0, 8), ...(version['image_version'] === null ? {} : { PAASTA_IMAGE_VERSION: version['image_version'] }) };
-        return { docker_image: version['docker_image'], docker_url: `${String(s['docker_registry'])}/${String(version['docker_image'])}`, image_version: version['image_version'], env };
+        const env = {
+          ...map(s['env']),
+          PAASTA_DOCKER_IMAGE: version['docker_image'],
+          PAASTA_GIT_SHA: String(version['git_sha']).slice(0, 8),
+          ...(version['image_version'] === null ? {} : { PAASTA_IMAGE_VERSION: version['image_version'] }),
+        };
+        return {
+          docker_image: version['docker_image'],
+          docker_url: `${String(s['docker_registry'])}/${String(version['docker_image'])}`,
+          image_version: version['image_version'],
+          env,
+        };
       }) as JsonMap;
-      return { ...changed, instances: Object.fromEntries(Object.entries(map(changed['instances'])).map(([key, value]) => [key, isError(map(value)['load'], 'not configured for') ? { ...map(value), load: 'ok' } : value])) };
+      return {
+        ...changed,
+        instances: Object.fromEntries(
+          Object.entries(map(changed['instances'])).map(([key, value]) => [
+            key,
+            isError(map(value)['load'], 'not configured for') ? { ...map(value), load: 'ok' } : value,
+          ]),
+        ),
+      };
     },
   },
   {
     name: 'D-null-entry',
-    kinds: ['instances'],
+    kinds: ['instances', 'tags'],
     foreseen: true,
-    reason: 'deploy_group: null is a problem on its line, and the instance is not loaded; PaaSTA looks for a group called None',
-    applies: (test) => test.kind === 'instances' && instancesOf(test).some(([key, i]) => !key.startsWith('tron:') && 'settings' in i && map(i['settings'])['deploy_group'] === null),
-    instead: (wanted) => {
+    reason:
+      'deploy_group: null, or an empty one, is a problem on its line, and the instance is not loaded; PaaSTA looks for a group called None',
+    applies: (test) =>
+      test.kind === 'tags'
+        ? someGroupless(test)
+        : instancesOf(test).some(([key, i]) => !key.startsWith('tron:') && 'settings' in i && map(i['settings'])['deploy_group'] === null),
+    instead: (wanted, test) => {
+      if (test.kind === 'tags') return ofTheOthers(wanted, test);
       const instances = Object.entries(map(map(wanted)['instances'])).map(([key, value]) => {
         const settings = map(map(value)['settings']);
-        return [key, !key.startsWith('tron:') && 'deploy_group' in settings && settings['deploy_group'] === null ? { load: REFUSED } : value];
+        return [
+          key,
+          !key.startsWith('tron:') && 'deploy_group' in settings && settings['deploy_group'] === null ? { load: REFUSED } : value,
+        ];
       });
       return { ...map(wanted), instances: Object.fromEntries(instances) as Changed };
     },
@@ -174,8 +285,16 @@ export const instanceDifferences: readonly Difference[] = [
         if (!isError(s['pod_anti_affinity'], "unexpected keyword argument 'topology_key'")) return undefined;
         const config = configOf(test, key);
         const required = conditions(config?.['anti_affinity']).map(hostTerm);
-        const preferred = conditions(config?.['anti_affinity_preferred']).map((condition) => ({ weight: condition['weight'], podAffinityTerm: hostTerm(condition) }));
-        return { pod_anti_affinity: { ...(required.length === 0 ? {} : { requiredDuringSchedulingIgnoredDuringExecution: required }), preferredDuringSchedulingIgnoredDuringExecution: preferred } };
+        const preferred = conditions(config?.['anti_affinity_preferred']).map((condition) => ({
+          weight: condition['weight'],
+          podAffinityTerm: hostTerm(condition),
+        }));
+        return {
+          pod_anti_affinity: {
+            ...(required.length === 0 ? {} : { requiredDuringSchedulingIgnoredDuringExecution: required }),
+            preferredDuringSchedulingIgnoredDuringExecution: preferred,
+          },
+        };
       }),
   },
   {
@@ -183,9 +302,12 @@ export const instanceDifferences: readonly Difference[] = [
     kinds: ['instances', 'objects', 'hash'],
     foreseen: true,
     reason: 'healthcheck_mode http2 in smartstack.yaml is an http check',
-    applies: (test) => (test.kind === 'instances' ? instancesOf(test).some(([, i]) => map(i['mesh'])['healthcheck_mode'] === 'http2') : crashOf(test) === 'http2'),
+    applies: (test) =>
+      test.kind === 'instances'
+        ? instancesOf(test).some(([, i]) => map(i['mesh'])['healthcheck_mode'] === 'http2')
+        : crashOf(test) === 'http2',
     instead: (wanted, test) => {
-      if (test.kind === 'hash') return rendersNow(wanted);
+      if (test.kind === 'hash') return rendersNow(wanted, test);
       if (test.kind === 'objects') return { app: { check: httpCheckOf(test) } };
       const changed = map(
         perInstance(wanted, (s, instance) => {
@@ -197,7 +319,11 @@ export const instanceDifferences: readonly Difference[] = [
             timeoutSeconds: s['healthcheck_timeout_seconds'],
             failureThreshold: s['healthcheck_max_consecutive_failures'],
           };
-          return { healthcheck_mode: 'http', ...('liveness_probe' in s ? { liveness_probe: probe } : {}), ...('readiness_probe' in s && map(instance['mesh'])['in_mesh'] === false ? { readiness_probe: probe } : {}) };
+          return {
+            healthcheck_mode: 'http',
+            ...('liveness_probe' in s ? { liveness_probe: probe } : {}),
+            ...('readiness_probe' in s && map(instance['mesh'])['in_mesh'] === false ? { readiness_probe: probe } : {}),
+          };
         }),
       );
       const instances = Object.entries(map(changed['instances'])).map(([key, value]) => {
@@ -212,13 +338,22 @@ export const instanceDifferences: readonly Difference[] = [
     kinds: ['instances'],
     foreseen: true,
     reason: 'in the mesh without a hacheck image there is no sidecar: the main container answers for readiness (10 s, 3 failures at most)',
-    applies: (test) => test.kind === 'instances' && map(test.input['system'])['hacheck_sidecar_image_url'] === undefined && instancesOf(test).some(([, i]) => map(i['mesh'])['in_mesh'] === true),
+    applies: (test) =>
+      test.kind === 'instances' &&
+      map(test.input['system'])['hacheck_sidecar_image_url'] === undefined &&
+      instancesOf(test).some(([, i]) => map(i['mesh'])['in_mesh'] === true),
     instead: (wanted) =>
       perInstance(wanted, (s, instance) => {
         const probe = map(s['liveness_probe']);
         if (map(instance['mesh'])['in_mesh'] === true && 'readiness_probe' in s && 'error' in probe) return { readiness_probe: REFUSED };
         if (map(instance['mesh'])['in_mesh'] !== true || !('readiness_probe' in s) || !('periodSeconds' in probe)) return undefined;
-        return { readiness_probe: { ...probe, initialDelaySeconds: Math.min(Number(probe['initialDelaySeconds']), 10), failureThreshold: Math.min(Number(probe['failureThreshold']), 3) } };
+        return {
+          readiness_probe: {
+            ...probe,
+            initialDelaySeconds: Math.min(Number(probe['initialDelaySeconds']), 10),
+            failureThreshold: Math.min(Number(probe['failureThreshold']), 3),
+          },
+        };
       }),
   },
   {
@@ -227,7 +362,12 @@ export const instanceDifferences: readonly Difference[] = [
     foreseen: true,
     reason: 'percentages of the strategy are computed exactly',
     applies: (test) => someSettings(test, (s) => 'maxUnavailable' in map(map(s['deployment_strategy'])['rollingUpdate'])),
-    instead: (wanted) => perInstance(wanted, (s) => ('rollingUpdate' in map(s['deployment_strategy']) && s['bounce_method'] === 'crossover' ? { deployment_strategy: rolling(s) } : undefined)),
+    instead: (wanted) =>
+      perInstance(wanted, (s) =>
+        'rollingUpdate' in map(s['deployment_strategy']) && s['bounce_method'] === 'crossover'
+          ? { deployment_strategy: rolling(s) }
+          : undefined,
+      ),
   },
   {
     name: 'D-upthendown',
@@ -235,6 +375,9 @@ export const instanceDifferences: readonly Difference[] = [
     foreseen: true,
     reason: 'upthendown renders the objects of crossover; the bounce is ours',
     applies: (test) => someSettings(test, (s) => s['bounce_method'] === 'upthendown'),
-    instead: (wanted) => perInstance(wanted, (s) => (s['bounce_method'] === 'upthendown' && 'deployment_strategy' in s ? { deployment_strategy: rolling(s) } : undefined)),
+    instead: (wanted) =>
+      perInstance(wanted, (s) =>
+        s['bounce_method'] === 'upthendown' && 'deployment_strategy' in s ? { deployment_strategy: rolling(s) } : undefined,
+      ),
   },
 ];

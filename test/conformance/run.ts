@@ -1,15 +1,17 @@
 /**
  * `npm run conformance -- [DIR] [--kind K] [--case ID]`: runs vectors against the product.
  * Prints per kind equal, listed differences, unexplained, not yet covered. Exits 1 on anything unexplained, on uncovered cases
- * of the kinds that are due, on a rule that no case uses or that excuses too much, and on a directory without cases.
+ * of the kinds that are due, on a rule that no case uses (neither here nor in the default directory) or that excuses too much, and on a
+ * directory without cases.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { gunzipSync } from 'node:zlib';
-import { differencesBetween, equalByValue, shown } from './compare.ts';
+import { differencesBetween, shown } from './compare.ts';
 import { DIFFERENCES } from './differences.ts';
+import { judge, loadPlug } from './judge.ts';
 import type { Answer, Case, Difference, Plug } from './types.ts';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
@@ -33,40 +35,19 @@ function defaultDirectory(): string {
 }
 
 function readCases(directory: string): Case[] {
-  const names = existsSync(directory) ? readdirSync(directory).filter((name) => /\.jsonl(\.gz)?$/.test(name)).sort() : [];
+  const names = existsSync(directory)
+    ? readdirSync(directory)
+        .filter((name) => /\.jsonl(\.gz)?$/.test(name))
+        .sort()
+    : [];
   return names.flatMap((name) => {
     const bytes = readFileSync(join(directory, name));
     const text = (name.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8');
-    return text.split('\n').filter((line) => line.trim() !== '').map((line) => JSON.parse(line) as Case);
+    return text
+      .split('\n')
+      .filter((line) => line.trim() !== '')
+      .map((line) => JSON.parse(line) as Case);
   });
-}
-
-/** `undefined`: there is none. A plug that cannot be loaded is reported and does not stop the other kinds. */
-async function loadPlug(kind: string): Promise<Plug | undefined> {
-  const file = join(HERE, 'kinds', `${kind}.ts`);
-  if (!existsSync(file)) return undefined;
-  try {
-    return ((await import(file)) as { readonly plug: Plug }).plug;
-  } catch (error) {
-    process.stderr.write(`! kind ${kind} cannot be loaded: ${error instanceof Error ? error.message : String(error)}\n`);
-    return undefined;
-  }
-}
-
-/** The wanted value after every rule that applies, and those rules. Equal without any rule is equal. */
-function judge(plug: Plug, answer: Answer, test: Case): { readonly verdict: 'equal' | 'listed' | 'unexplained'; readonly rules: readonly Difference[]; readonly wanted: unknown } {
-  const same = (wanted: unknown): boolean => (plug.equal === undefined ? equalByValue(answer.ours, wanted) : plug.equal({ ours: answer.ours, wanted }, test));
-  if (same(answer.wanted)) return { verdict: 'equal', rules: [], wanted: answer.wanted };
-  const rules = DIFFERENCES.filter((rule) => rule.kinds.includes(test.kind) && rule.applies(test));
-  // A rule counts only when it changes what is wanted.
-  let wanted = answer.wanted;
-  const used = rules.filter((rule) => {
-    const next = rule.instead(wanted, test);
-    const changed = !equalByValue(next, wanted);
-    wanted = next;
-    return changed;
-  });
-  return { verdict: used.length > 0 && same(wanted) ? 'listed' : 'unexplained', rules: used, wanted };
 }
 
 function showCase(test: Case, answer: Answer | undefined, result: ReturnType<typeof judge> | undefined): void {
@@ -86,31 +67,53 @@ function showCase(test: Case, answer: Answer | undefined, result: ReturnType<typ
   for (const line of differencesBetween(answer.ours, result.wanted)) process.stdout.write(`    ${line}\n`);
 }
 
-function ruleFaults(tallies: ReadonlyMap<string, Tally>, wholeSet: boolean): string[] {
+/** Rules that the vectors use for which the rules were made. Other sets are drawn anew, and need not hold a rare case. */
+async function usedByReference(wanted: readonly Difference[]): Promise<ReadonlySet<Difference>> {
+  const used = new Set<Difference>();
+  for (const test of readCases(defaultDirectory())) {
+    if (!wanted.some((rule) => !used.has(rule) && rule.kinds.includes(test.kind))) continue;
+    const plug = await loadPlug(test.kind);
+    const answer = await plug?.answer(test);
+    if (plug !== undefined && answer !== undefined) for (const rule of judge(plug, answer, test).rules) used.add(rule);
+  }
+  return used;
+}
+
+async function ruleFaults(tallies: ReadonlyMap<string, Tally>, wholeSet: boolean, isReference: boolean): Promise<string[]> {
   const faults: string[] = [];
   if (DIFFERENCES.length > MOST_RULES) faults.push(`${DIFFERENCES.length} rules; at most ${MOST_RULES} are allowed`);
   for (const [kind, tally] of tallies) {
     const total = tally.equal + tally.listed + tally.uncovered + tally.unexplained.length;
     for (const [rule, count] of tally.excused) {
       // On a slice of a few dozen cases a share says nothing: one case is always allowed.
-      if (!rule.foreseen && count > Math.max(1, total * UNLABELLED_SHARE)) faults.push(`rule ${rule.name} excuses ${count} of ${total} cases of ${kind}; more than 2 %`);
+      if (!rule.foreseen && count > Math.max(1, total * UNLABELLED_SHARE))
+        faults.push(`rule ${rule.name} excuses ${count} of ${total} cases of ${kind}; more than 2 %`);
     }
   }
   if (wholeSet) {
-    for (const rule of DIFFERENCES) {
-      const plugged = rule.kinds.some((kind) => (tallies.get(kind)?.equal ?? 0) > 0);
-      if (plugged && !rule.kinds.some((kind) => tallies.get(kind)?.excused.has(rule))) faults.push(`rule ${rule.name} is used by no case`);
-    }
+    const unused = DIFFERENCES.filter(
+      (rule) =>
+        rule.kinds.some((kind) => (tallies.get(kind)?.equal ?? 0) > 0) && !rule.kinds.some((kind) => tallies.get(kind)?.excused.has(rule)),
+    );
+    const elsewhere = isReference || unused.length === 0 ? new Set<Difference>() : await usedByReference(unused);
+    for (const rule of unused) if (!elsewhere.has(rule)) faults.push(`rule ${rule.name} is used by no case`);
   }
   return faults;
 }
 
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({ allowPositionals: true, options: { kind: { type: 'string' }, case: { type: 'string' }, verbose: { type: 'boolean', short: 'v' } } });
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { kind: { type: 'string' }, case: { type: 'string' }, verbose: { type: 'boolean', short: 'v' } },
+  });
   const directory = positionals[0] === undefined ? defaultDirectory() : resolve(positionals[0]);
-  const cases = readCases(directory).filter((test) => (values.kind === undefined || test.kind === values.kind) && (values.case === undefined || test.id === values.case));
+  const cases = readCases(directory).filter(
+    (test) => (values.kind === undefined || test.kind === values.kind) && (values.case === undefined || test.id === values.case),
+  );
   if (cases.length === 0) {
-    process.stderr.write(`no cases in ${directory}${values.kind === undefined ? '' : ` of kind ${values.kind}`}${values.case === undefined ? '' : ` with id ${values.case}`}\n`);
+    process.stderr.write(
+      `no cases in ${directory}${values.kind === undefined ? '' : ` of kind ${values.kind}`}${values.case === undefined ? '' : ` with id ${values.case}`}\n`,
+    );
     return 1;
   }
   const plugs = new Map<string, Plug | undefined>();
@@ -121,14 +124,17 @@ async function main(): Promise<number> {
     const tally = tallies.get(test.kind) ?? { equal: 0, listed: 0, uncovered: 0, unexplained: [], excused: new Map<Difference, number>() };
     tallies.set(test.kind, tally);
     let answer: Answer | undefined;
+    let result: ReturnType<typeof judge> | undefined;
     try {
       answer = await plug?.answer(test);
+      result = plug === undefined || answer === undefined ? undefined : judge(plug, answer, test);
     } catch (error) {
-      tally.unexplained.push(`${test.id}: the runner's plug threw: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-      if (values.case !== undefined) showCase(test, undefined, undefined);
+      tally.unexplained.push(
+        `${test.id}: the runner's plug, or a rule, threw: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+      );
+      if (values.case !== undefined) showCase(test, answer, undefined);
       continue;
     }
-    const result = plug === undefined || answer === undefined ? undefined : judge(plug, answer, test);
     if (values.case !== undefined) showCase(test, answer, result);
     if (result === undefined || answer === undefined) {
       tally.uncovered++;
@@ -138,12 +144,17 @@ async function main(): Promise<number> {
     else if (result.verdict === 'listed') {
       tally.listed++;
       for (const rule of result.rules) tally.excused.set(rule, (tally.excused.get(rule) ?? 0) + 1);
-    } else tally.unexplained.push(`${test.id} [${test.notes.join(' ')}]\n      ${differencesBetween(answer.ours, result.wanted).slice(0, 6).join('\n      ')}`);
+    } else
+      tally.unexplained.push(
+        `${test.id} [${test.notes.join(' ')}]\n      ${differencesBetween(answer.ours, result.wanted).slice(0, 6).join('\n      ')}`,
+      );
   }
 
   let failed = false;
   for (const [kind, tally] of [...tallies].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    process.stdout.write(`${kind}: ${tally.equal} equal, ${tally.listed} listed differences, ${tally.unexplained.length} unexplained, ${tally.uncovered} not yet covered\n`);
+    process.stdout.write(
+      `${kind}: ${tally.equal} equal, ${tally.listed} listed differences, ${tally.unexplained.length} unexplained, ${tally.uncovered} not yet covered\n`,
+    );
     for (const [rule, count] of tally.excused) process.stdout.write(`    ${rule.name} ×${count}: ${rule.reason}\n`);
     const limit = values.verbose === true ? Infinity : 10;
     for (const line of tally.unexplained.slice(0, limit)) process.stdout.write(`  ! ${line}\n`);
@@ -151,7 +162,7 @@ async function main(): Promise<number> {
     if (tally.unexplained.length > 0 || (tally.uncovered > 0 && DUE.includes(kind))) failed = true;
   }
   const whole = values.kind === undefined && values.case === undefined && cases.length > 1_000;
-  for (const fault of values.case === undefined ? ruleFaults(tallies, whole) : []) {
+  for (const fault of values.case === undefined ? await ruleFaults(tallies, whole, directory === defaultDirectory()) : []) {
     process.stdout.write(`! ${fault}\n`);
     failed = true;
   }

@@ -11,10 +11,26 @@ import type { InputSpec } from '../../src/shared/runtime/inputs.ts';
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const ACTIONS = actionDirectories();
 
-interface Step { readonly id?: string; readonly uses?: string; readonly with?: Readonly<Record<string, unknown>> }
-interface Job { readonly uses?: string; readonly with?: Readonly<Record<string, unknown>>; readonly secrets?: unknown; readonly steps?: readonly Step[]; readonly outputs?: Readonly<Record<string, string>> }
+interface Step {
+  readonly id?: string;
+  readonly uses?: string;
+  readonly with?: Readonly<Record<string, unknown>>;
+}
+interface Job {
+  readonly uses?: string;
+  readonly with?: Readonly<Record<string, unknown>>;
+  readonly secrets?: unknown;
+  readonly steps?: readonly Step[];
+  readonly outputs?: Readonly<Record<string, string>>;
+}
 interface Workflow {
-  readonly on?: { readonly workflow_call?: { readonly inputs?: Readonly<Record<string, { readonly required?: boolean; readonly description?: string; readonly type?: string }>>; readonly secrets?: Readonly<Record<string, { readonly required?: boolean }>>; readonly outputs?: Readonly<Record<string, { readonly value: string }>> } };
+  readonly on?: {
+    readonly workflow_call?: {
+      readonly inputs?: Readonly<Record<string, { readonly required?: boolean; readonly description?: string; readonly type?: string }>>;
+      readonly secrets?: Readonly<Record<string, { readonly required?: boolean }>>;
+      readonly outputs?: Readonly<Record<string, { readonly value: string }>>;
+    };
+  };
   readonly jobs?: Readonly<Record<string, Job>>;
 }
 
@@ -36,10 +52,12 @@ function drift(action: ActionFile, inputs: InputSpec, outputs: readonly string[]
       found.push(`input ${name} is not declared`);
       continue;
     }
-    if ((input.required ?? false) !== reader.required) found.push(`input ${name}: required is ${String(input.required ?? false)} in action.yml, ${String(reader.required)} in inputs.ts`);
+    if ((input.required ?? false) !== reader.required)
+      found.push(`input ${name}: required is ${String(input.required ?? false)} in action.yml, ${String(reader.required)} in inputs.ts`);
     // An expression is evaluated by GitHub; the command has its own way to the value.
     const given = input.default === undefined || input.default === '' || input.default.includes('${{') ? undefined : input.default;
-    if (given !== (reader.default === '' ? undefined : reader.default)) found.push(`input ${name}: default is ${String(given)} in action.yml, ${String(reader.default)} in inputs.ts`);
+    if (given !== (reader.default === '' ? undefined : reader.default))
+      found.push(`input ${name}: default is ${String(given)} in action.yml, ${String(reader.default)} in inputs.ts`);
   }
   for (const name of Object.keys(action.outputs ?? {})) if (!outputs.includes(name)) found.push(`output ${name} is not written`);
   for (const name of outputs) if (!(name in (action.outputs ?? {}))) found.push(`output ${name} is not declared`);
@@ -67,7 +85,9 @@ describe.each(ACTIONS)('%s', (directory) => {
 
 describe('all actions', () => {
   it('hold the four stages of the main path', () => {
-    expect(ACTIONS).toEqual(expect.arrayContaining(['action-deploy', 'action-itest', 'action-mark-for-deployment', 'action-push-to-registry']));
+    expect(ACTIONS).toEqual(
+      expect.arrayContaining(['action-deploy', 'action-itest', 'action-mark-for-deployment', 'action-push-to-registry']),
+    );
   });
 
   it('have README tables as action.yml says (npm run docs)', () => {
@@ -106,25 +126,50 @@ describe('all actions', () => {
         const reader = inputs[input];
         if (reader === undefined) found.push(`paasta ${word.name}: an option sets ${input}, which the stage does not read`);
         if (reader?.secret === true && names.length > 0) found.push(`paasta ${word.name}: the secret ${input} must not be an option`);
-        if (value === undefined && reader !== undefined && names.length > 0 && !['true', 'false'].includes(reader.default ?? '')) found.push(`paasta ${word.name}: ${names.join(', ')} is a switch, but ${input} takes a value`);
+        if (value === undefined && reader !== undefined && names.length > 0 && !['true', 'false'].includes(reader.default ?? ''))
+          found.push(`paasta ${word.name}: ${names.join(', ')} is a switch, but ${input} takes a value`);
       }
     }
     // A stage may have several words; together they reach every input.
-    for (const [stage, set] of reachable) for (const input of Object.keys(INPUTS_OF[stage] ?? (await spec(`action-${stage}`)).inputs)) if (!set.has(input)) found.push(`paasta: no option of a word of ${stage} sets ${input}`);
+    for (const [stage, set] of reachable)
+      for (const input of Object.keys(INPUTS_OF[stage] ?? (await spec(`action-${stage}`)).inputs))
+        if (!set.has(input)) found.push(`paasta: no option of a word of ${stage} sets ${input}`);
     expect(found).toEqual([]);
   });
 });
 
 /** Workflows of ours and of the examples, and the YAML of READMEs, with their jobs (steps alone count as a job). */
 function workflows(): readonly { readonly where: string; readonly workflow: Workflow }[] {
-  const files = ['.github/workflows', 'examples/workflows'].flatMap((directory) => (existsSync(join(ROOT, directory)) ? readdirSync(join(ROOT, directory)).filter((name) => /\.ya?ml$/.test(name)).map((name) => `${directory}/${name}`) : []));
+  const files = ['.github/workflows', 'examples/workflows'].flatMap((directory) =>
+    existsSync(join(ROOT, directory))
+      ? readdirSync(join(ROOT, directory))
+          .filter((name) => /\.ya?ml$/.test(name))
+          .map((name) => `${directory}/${name}`)
+      : [],
+  );
   const whole = files.map((where) => ({ where, workflow: load(readFileSync(join(ROOT, where), 'utf8')) as Workflow }));
-  const pages = ['README.md', ...ACTIONS.map((directory) => `${directory}/README.md`), ...(existsSync(join(ROOT, 'docs')) ? readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`) : [])];
-  const quoted = pages.filter((page) => existsSync(join(ROOT, page))).flatMap((page) => [...readFileSync(join(ROOT, page), 'utf8').matchAll(/```ya?ml\n([\s\S]*?)```/g)].map(([, text = ''], at) => {
-    const value = load(text) as unknown;
-    const workflow: Workflow = Array.isArray(value) ? { jobs: { snippet: { steps: value as readonly Step[] } } } : typeof value === 'object' && value !== null && 'jobs' in value ? (value as Workflow) : {};
-    return { where: `${page} (block ${String(at + 1)})`, workflow };
-  }));
+  const pages = [
+    'README.md',
+    ...ACTIONS.map((directory) => `${directory}/README.md`),
+    ...(existsSync(join(ROOT, 'docs'))
+      ? readdirSync(join(ROOT, 'docs'))
+          .filter((name) => name.endsWith('.md'))
+          .map((name) => `docs/${name}`)
+      : []),
+  ];
+  const quoted = pages
+    .filter((page) => existsSync(join(ROOT, page)))
+    .flatMap((page) =>
+      [...readFileSync(join(ROOT, page), 'utf8').matchAll(/```ya?ml\n([\s\S]*?)```/g)].map(([, text = ''], at) => {
+        const value = load(text) as unknown;
+        const workflow: Workflow = Array.isArray(value)
+          ? { jobs: { snippet: { steps: value as readonly Step[] } } }
+          : typeof value === 'object' && value !== null && 'jobs' in value
+            ? (value as Workflow)
+            : {};
+        return { where: `${page} (block ${String(at + 1)})`, workflow };
+      }),
+    );
   return [...whole, ...quoted];
 }
 
@@ -139,10 +184,13 @@ function workflowProblems(where: string, workflow: Workflow): readonly string[] 
     const at = `${where}: job ${id}`;
     const called = /\/\.github\/workflows\/(paasta-[a-z-]+\.yml)(?:@|$)/.exec(job.uses ?? '')?.[1];
     if (called !== undefined) {
-      const { inputs = {}, secrets = {} } = (load(readFileSync(join(ROOT, '.github/workflows', called), 'utf8')) as Workflow).on?.workflow_call ?? {};
+      const { inputs = {}, secrets = {} } =
+        (load(readFileSync(join(ROOT, '.github/workflows', called), 'utf8')) as Workflow).on?.workflow_call ?? {};
       for (const name of Object.keys(job.with ?? {})) if (!(name in inputs)) found.push(`${at}: ${called} has no input ${name}`);
-      for (const [name, { required }] of Object.entries(inputs)) if (required === true && !(name in (job.with ?? {}))) found.push(`${at}: ${called} needs ${name}`);
-      if (typeof job.secrets === 'object' && job.secrets !== null) for (const name of Object.keys(job.secrets)) if (!(name in secrets)) found.push(`${at}: ${called} has no secret ${name}`);
+      for (const [name, { required }] of Object.entries(inputs))
+        if (required === true && !(name in (job.with ?? {}))) found.push(`${at}: ${called} needs ${name}`);
+      if (typeof job.secrets === 'object' && job.secrets !== null)
+        for (const name of Object.keys(job.secrets)) if (!(name in secrets)) found.push(`${at}: ${called} has no secret ${name}`);
     }
     const outputs = new Map<string, readonly string[]>();
     for (const step of job.steps ?? []) {
@@ -153,15 +201,18 @@ function workflowProblems(where: string, workflow: Workflow): readonly string[] 
         continue;
       }
       const action = readAction(directory);
-      for (const name of Object.keys(step.with ?? {})) if (!(name in (action.inputs ?? {}))) found.push(`${at}: ${directory} has no input ${name}`);
-      for (const [name, input] of Object.entries(action.inputs ?? {})) if (input?.required === true && !(name in (step.with ?? {}))) found.push(`${at}: ${directory} needs ${name}`);
+      for (const name of Object.keys(step.with ?? {}))
+        if (!(name in (action.inputs ?? {}))) found.push(`${at}: ${directory} has no input ${name}`);
+      for (const [name, input] of Object.entries(action.inputs ?? {}))
+        if (input?.required === true && !(name in (step.with ?? {}))) found.push(`${at}: ${directory} needs ${name}`);
       if (step.id !== undefined) outputs.set(step.id, Object.keys(action.outputs ?? {}));
     }
     for (const [, step = '', name = ''] of JSON.stringify(job).matchAll(/steps\.([\w-]+)\.outputs\.([\w-]+)/g)) {
       if (outputs.has(step) && outputs.get(step)?.includes(name) !== true) found.push(`${at}: step ${step} has no output ${name}`);
     }
     for (const [, other = '', name = ''] of JSON.stringify(job).matchAll(/needs\.([\w-]+)\.outputs\.([\w-]+)/g)) {
-      if (workflow.jobs?.[other] !== undefined && !(name in (workflow.jobs[other].outputs ?? {}))) found.push(`${at}: job ${other} has no output ${name}`);
+      if (workflow.jobs?.[other] !== undefined && !(name in (workflow.jobs[other].outputs ?? {})))
+        found.push(`${at}: job ${other} has no output ${name}`);
     }
   }
   for (const [name, { value }] of Object.entries(workflow.on?.workflow_call?.outputs ?? {})) {
@@ -182,20 +233,42 @@ describe('workflows', () => {
   });
 
   it('use every action somewhere', () => {
-    const used = new Set(workflows().flatMap(({ workflow }) => Object.values(workflow.jobs ?? {})).flatMap(({ steps }) => steps ?? []).flatMap(({ uses }) => actionOf(uses) ?? []));
+    const used = new Set(
+      workflows()
+        .flatMap(({ workflow }) => Object.values(workflow.jobs ?? {}))
+        .flatMap(({ steps }) => steps ?? [])
+        .flatMap(({ uses }) => actionOf(uses) ?? []),
+    );
     expect([...used].sort()).toEqual(ACTIONS);
   });
 });
 
 describe('a planted drift is reported', () => {
   const action: ActionFile = {
-    name: 'x', description: 'x', runs: { using: 'node24' },
-    inputs: { service: { description: 'x' }, timout: { description: 'x', default: '5m' }, target: { description: 'x', default: 'test' }, commit: { description: 'x', required: true } }, outputs: { tag: { description: 'x' } },
+    name: 'x',
+    description: 'x',
+    runs: { using: 'node24' },
+    inputs: {
+      service: { description: 'x' },
+      timout: { description: 'x', default: '5m' },
+      target: { description: 'x', default: 'test' },
+      commit: { description: 'x', required: true },
+    },
+    outputs: { tag: { description: 'x' } },
   };
 
   it('between action.yml and inputs.ts', async () => {
     const { inputs } = await spec('action-itest');
-    const found = drift(action, { service: inputs['service'] as InputSpec[string], target: inputs['target'] as InputSpec[string], commit: inputs['commit'] as InputSpec[string], timeout: inputs['timeout'] as InputSpec[string] }, ['docker-tag']);
+    const found = drift(
+      action,
+      {
+        service: inputs['service'] as InputSpec[string],
+        target: inputs['target'] as InputSpec[string],
+        commit: inputs['commit'] as InputSpec[string],
+        timeout: inputs['timeout'] as InputSpec[string],
+      },
+      ['docker-tag'],
+    );
     expect(found).toEqual([
       'input timout is not read',
       'input target: default is test in action.yml, itest in inputs.ts',
@@ -212,7 +285,9 @@ describe('a planted drift is reported', () => {
     expect(readme).toContain('| output | meaning |\n| --- | --- |\n| `tag` | x |\n<!-- /outputs -->');
     expect(readme).not.toContain('old');
     expect(() => withTables('nothing', action, 'action-x')).toThrow('action-x/README.md has no place for the table');
-    expect(() => withTables(readme, { ...action, outputs: { tag: { description: ' ' } } }, 'action-x')).toThrow('action-x: output tag has no description');
+    expect(() => withTables(readme, { ...action, outputs: { tag: { description: ' ' } } }, 'action-x')).toThrow(
+      'action-x: output tag has no description',
+    );
   });
 
   it('in a workflow', () => {

@@ -29,12 +29,16 @@ function leaks(text: string): readonly string[] {
 }
 
 describe('the repository', () => {
-  const files = execFileSync('git', ['-C', ROOT, 'ls-files', '-z'], { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 }).split('\0').filter((file) => file !== '' && existsSync(join(ROOT, file)) && statSync(join(ROOT, file)).size < 8_000_000);
+  const files = execFileSync('git', ['-C', ROOT, 'ls-files', '-z'], { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 })
+    .split('\0')
+    .filter((file) => file !== '' && existsSync(join(ROOT, file)) && statSync(join(ROOT, file)).size < 8_000_000);
 
   it('holds no secrets and no paths of the machine that it was written on', () => {
     expect(files.length).toBeGreaterThan(100);
     // Lock file: hashes of packages look like anything.
-    const found = files.filter((file) => file !== 'package-lock.json' && file !== 'test/contract/secret-leak.test.ts').flatMap((file) => leaks(readFileSync(join(ROOT, file), 'utf8')).map((what) => `${file}: ${what}`));
+    const found = files
+      .filter((file) => file !== 'package-lock.json' && file !== 'test/contract/secret-leak.test.ts')
+      .flatMap((file) => leaks(readFileSync(join(ROOT, file), 'utf8')).map((what) => `${file}: ${what}`));
     expect(found).toEqual([]);
   });
 
@@ -54,7 +58,9 @@ describe('the repository', () => {
 describe('inputs', () => {
   it.each(actionDirectories())('%s masks what its name says is a secret', async (directory) => {
     const { INPUTS } = (await import(`../../src/${directory.replace(/^action-/, '')}/inputs.ts`)) as { INPUTS: InputSpec };
-    const open = Object.entries(INPUTS).filter(([name, reader]) => /token|password|secret/.test(name) && !/-file$/.test(name) && !reader.secret).map(([name]) => name);
+    const open = Object.entries(INPUTS)
+      .filter(([name, reader]) => /token|password|secret/.test(name) && !/-file$/.test(name) && !reader.secret)
+      .map(([name]) => name);
     expect(open).toEqual([]);
   });
 });
@@ -68,32 +74,79 @@ describe('an action', () => {
     mkdirSync(join(scratch, 'bin'));
     // Programs that write down their arguments. What they get by standard input or environment is not seen by others.
     for (const program of ['git', 'docker', 'make', 'docker-credential-x']) {
-      writeFileSync(join(scratch, 'bin', program), `#!/bin/sh\nfor word in "$@"; do printf '%s\\n' "$word" >> "${scratch}/argv"; done\nexit 1\n`);
+      writeFileSync(
+        join(scratch, 'bin', program),
+        `#!/bin/sh\nfor word in "$@"; do printf '%s\\n' "$word" >> "${scratch}/argv"; done\nexit 1\n`,
+      );
       chmodSync(join(scratch, 'bin', program), 0o755);
     }
   });
-  afterAll(() => { rmSync(scratch, { recursive: true, force: true }); });
+  afterAll(() => {
+    rmSync(scratch, { recursive: true, force: true });
+  });
 
   /** Where the secret came out. The runner swallows the lines that register a secret; no other line may hold it. */
   function channels(run: BundleRun): readonly string[] {
     const argv = existsSync(join(scratch, 'argv')) ? readFileSync(join(scratch, 'argv'), 'utf8') : '';
-    const log = run.text.split('\n').filter((line) => !line.startsWith('::add-mask::')).join('\n');
-    const forms = [SECRET, encodeURIComponent(SECRET), Buffer.from(SECRET).toString('base64').replace(/=+$/, '').slice(0, -2), SECRET.replaceAll('%', '%25')];
-    return Object.entries({ log, summary: run.summary, outputs: JSON.stringify(run.outputs), argv }).filter(([, text]) => forms.some((form) => text.includes(form))).map(([name]) => name);
+    const log = run.text
+      .split('\n')
+      .filter((line) => !line.startsWith('::add-mask::'))
+      .join('\n');
+    const forms = [
+      SECRET,
+      encodeURIComponent(SECRET),
+      Buffer.from(SECRET).toString('base64').replace(/=+$/, '').slice(0, -2),
+      SECRET.replaceAll('%', '%25'),
+    ];
+    return Object.entries({ log, summary: run.summary, outputs: JSON.stringify(run.outputs), argv })
+      .filter(([, text]) => forms.some((form) => text.includes(form)))
+      .map(([name]) => name);
   }
 
   async function start(entry: string, inputs: Readonly<Record<string, string>>): Promise<BundleRun> {
     rmSync(join(scratch, 'argv'), { force: true });
-    return await runBundle('x', { entry, inputs, env: { PATH: `${join(scratch, 'bin')}:/usr/bin:/bin`, RUNNER_DEBUG: '1', GITHUB_REPOSITORY: 'acme/hello', GITHUB_SHA: 'a'.repeat(40), GITHUB_API_URL: 'http://127.0.0.1:9' }, deadline: 60_000 });
+    return await runBundle('x', {
+      entry,
+      inputs,
+      env: {
+        PATH: `${join(scratch, 'bin')}:/usr/bin:/bin`,
+        RUNNER_DEBUG: '1',
+        GITHUB_REPOSITORY: 'acme/hello',
+        GITHUB_SHA: 'a'.repeat(40),
+        GITHUB_API_URL: 'http://127.0.0.1:9',
+      },
+      deadline: 60_000,
+    });
   }
 
   it.each(actionDirectories())('%s gives no secret away, with RUNNER_DEBUG on and everything failing', async (directory) => {
     const stage = directory.replace(/^action-/, '');
     const { INPUTS } = (await import(`../../src/${stage}/inputs.ts`)) as { INPUTS: InputSpec };
-    const given: Record<string, string> = { service: 'hello', commit: 'a'.repeat(40), 'deploy-group': 'prod.main', cluster: 'prod', registry: '127.0.0.1:9', timeout: '2s', 'registry-username': 'x', 'soa-dir': join(ROOT, 'examples/soa-configs'), 'system-config-dir': join(ROOT, 'examples/system-config') };
-    const inputs = Object.fromEntries(Object.entries(INPUTS).flatMap(([name, reader]) => (reader.secret ? [[name, SECRET]] : given[name] === undefined ? [] : [[name, given[name]]])));
+    const given: Record<string, string> = {
+      service: 'hello',
+      commit: 'a'.repeat(40),
+      'deploy-group': 'prod.main',
+      cluster: 'prod',
+      registry: '127.0.0.1:9',
+      timeout: '2s',
+      'registry-username': 'x',
+      'soa-dir': join(ROOT, 'examples/soa-configs'),
+      'system-config-dir': join(ROOT, 'examples/system-config'),
+    };
+    const inputs = Object.fromEntries(
+      Object.entries(INPUTS).flatMap(([name, reader]) =>
+        reader.secret ? [[name, SECRET]] : given[name] === undefined ? [] : [[name, given[name]]],
+      ),
+    );
     if ('kubeconfig' in INPUTS) {
-      inputs['kubeconfig'] = JSON.stringify({ apiVersion: 'v1', kind: 'Config', 'current-context': 'prod', clusters: [{ name: 'prod', cluster: { server: 'http://127.0.0.1:9' } }], users: [{ name: 'x', user: { token: SECRET } }], contexts: [{ name: 'prod', context: { cluster: 'prod', user: 'x' } }] });
+      inputs['kubeconfig'] = JSON.stringify({
+        apiVersion: 'v1',
+        kind: 'Config',
+        'current-context': 'prod',
+        clusters: [{ name: 'prod', cluster: { server: 'http://127.0.0.1:9' } }],
+        users: [{ name: 'x', user: { token: SECRET } }],
+        contexts: [{ name: 'prod', context: { cluster: 'prod', user: 'x' } }],
+      });
       inputs['kube-context'] = 'prod';
     }
     const run = await start(join(ROOT, 'src', stage, 'index.ts'), inputs as Record<string, string>);
@@ -105,12 +158,15 @@ describe('an action', () => {
 
   it.each([
     ['log', 'console.log(`connecting with ${secret}`);'],
-    ['summary', "fs.appendFileSync(process.env.GITHUB_STEP_SUMMARY, `| token | ${encodeURIComponent(secret)} |`);"],
+    ['summary', 'fs.appendFileSync(process.env.GITHUB_STEP_SUMMARY, `| token | ${encodeURIComponent(secret)} |`);'],
     ['outputs', "fs.appendFileSync(process.env.GITHUB_OUTPUT, `auth=${Buffer.from(secret).toString('base64')}\\n`);"],
     ['argv', "child.spawnSync('docker', ['login', '--password', secret]);"],
   ])('that leaks to the %s would be seen', async (channel, line) => {
     const entry = join(scratch, 'leaky.mjs');
-    writeFileSync(entry, `import fs from 'node:fs';\nimport child from 'node:child_process';\nconst secret = process.env['INPUT_REGISTRY-PASSWORD'];\nconsole.log('::add-mask::' + secret);\n${line}\n`);
+    writeFileSync(
+      entry,
+      `import fs from 'node:fs';\nimport child from 'node:child_process';\nconst secret = process.env['INPUT_REGISTRY-PASSWORD'];\nconsole.log('::add-mask::' + secret);\n${line}\n`,
+    );
     expect(channels(await start(entry, { 'registry-password': SECRET }))).toEqual([channel]);
   });
 });

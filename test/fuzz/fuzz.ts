@@ -77,7 +77,11 @@ export function attempt(target: Target, input: Buffer): Attempt {
     if (error instanceof UserError) outcome = said(error.problems);
     else {
       wrong = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      outcome = `thrown|${wrong.split('\n').filter((line) => line.startsWith('    at ')).slice(0, 2).join()}`;
+      outcome = `thrown|${wrong
+        .split('\n')
+        .filter((line) => line.startsWith('    at '))
+        .slice(0, 2)
+        .join()}`;
     }
   }
   const { user, system } = process.cpuUsage(before);
@@ -91,5 +95,15 @@ export function attempt(target: Target, input: Buffer): Attempt {
 
 /** Messages without what is quoted from the input. */
 function said(problems: readonly Problem[]): string {
-  return problems.slice(0, 3).map((p) => `${p.code} ${p.message.slice(0, 200).replace(/'[^]*'|"[^]*"/g, '').replace(/\d+/g, '').slice(0, 60)}`).join('|');
+  return problems
+    .slice(0, 3)
+    .map(
+      (p) =>
+        `${p.code} ${p.message
+          .slice(0, 200)
+          .replace(/'[^]*'|"[^]*"/g, '')
+          .replace(/\d+/g, '')
+          .slice(0, 60)}`,
+    )
+    .join('|');
 }

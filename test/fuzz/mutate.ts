@@ -16,8 +16,43 @@ export function randomFrom(seed: number): Random {
 
 /** What breaks readers of any format: ends of ranges, odd characters, names that every object has. */
 const COMMON = [
-  '\0', '\t', '\n', '\r\n', '\u0085', '\u2028', '\ufeff', '\u00e9', 'e\u0301', '\u{1f600}', '\x1b[31m', '%', '\\', "'", '"', '`', '::', '::error::x', '__proto__', 'constructor', 'toString',
-  'hasOwnProperty', '-1', '0', '-0', '1e999', '9007199254740993', '99999999999999999999', '0x10', '010', '1.0', 'null', 'true', 'NaN', '../', '//', '',
+  '\0',
+  '\t',
+  '\n',
+  '\r\n',
+  '\u0085',
+  '\u2028',
+  '\ufeff',
+  '\u00e9',
+  'e\u0301',
+  '\u{1f600}',
+  '\x1b[31m',
+  '%',
+  '\\',
+  "'",
+  '"',
+  '`',
+  '::',
+  '::error::x',
+  '__proto__',
+  'constructor',
+  'toString',
+  'hasOwnProperty',
+  '-1',
+  '0',
+  '-0',
+  '1e999',
+  '9007199254740993',
+  '99999999999999999999',
+  '0x10',
+  '010',
+  '1.0',
+  'null',
+  'true',
+  'NaN',
+  '../',
+  '//',
+  '',
 ];
 
 export interface MutationOptions {
@@ -38,7 +73,8 @@ function mutateOnce(bytes: Buffer, other: Buffer, random: Random, dictionary: re
   const at = random(bytes.length + 1);
   const [from, to] = span(bytes, random);
   const chunk = bytes.subarray(from, to);
-  const replace = (start: number, end: number, ...put: readonly Buffer[]): Buffer => Buffer.concat([bytes.subarray(0, start), ...put, bytes.subarray(end)]);
+  const replace = (start: number, end: number, ...put: readonly Buffer[]): Buffer =>
+    Buffer.concat([bytes.subarray(0, start), ...put, bytes.subarray(end)]);
   const word = (): Buffer => Buffer.from(pick(random(3) === 0 ? COMMON : dictionary, random) ?? '');
   switch (random(12)) {
     case 0:

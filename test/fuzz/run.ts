@@ -16,11 +16,14 @@ const HANGS_AFTER_MS = 30_000;
 const USAGE = `usage: npm run fuzz -- [--seconds N] [--target ${TARGETS.map((target) => target.name).join('|')}] [--seed S]`;
 
 function options(): { seconds: number; seed: number; names: readonly string[] } {
-  const { values } = parseArgs({ options: { seconds: { type: 'string', default: '30' }, seed: { type: 'string' }, target: { type: 'string' } } });
+  const { values } = parseArgs({
+    options: { seconds: { type: 'string', default: '30' }, seed: { type: 'string' }, target: { type: 'string' } },
+  });
   const seconds = Number(values.seconds);
   const seed = values.seed === undefined ? Date.now() % 1_000_000_000 : Number(values.seed);
   const names = TARGETS.map((target) => target.name).filter((name) => values.target === undefined || name === values.target);
-  if (!(seconds > 0) || !Number.isSafeInteger(seed) || seed < 0 || names.length === 0) throw new Error('seconds is more than 0, seed a whole number from 0, target one of those below');
+  if (!(seconds > 0) || !Number.isSafeInteger(seed) || seed < 0 || names.length === 0)
+    throw new Error('seconds is more than 0, seed a whole number from 0, target one of those below');
   return { seconds, seed, names };
 }
 
@@ -36,7 +39,12 @@ function fuzzTarget(target: string, seed: number, milliseconds: number): Promise
       clearInterval(watch);
       void worker.terminate();
       const input = current();
-      resolve({ executions: Atomics.load(counts, 0), outcomes: 0, findings: [{ input, message }], slowest: { input, milliseconds: performance.now() - last.at } });
+      resolve({
+        executions: Atomics.load(counts, 0),
+        outcomes: 0,
+        findings: [{ input, message }],
+        slowest: { input, milliseconds: performance.now() - last.at },
+      });
     };
     const watch = setInterval(() => {
       const count = Atomics.load(counts, 0);
@@ -73,8 +81,12 @@ async function main(): Promise<void> {
   for (const name of names) {
     const { executions, outcomes, findings, slowest } = await fuzzTarget(name, seed, seconds * 1_000);
     const worst = slowest.milliseconds < 100 ? '' : ` (${write(name, 'slowest', slowest.input)})`;
-    console.log(`${findings.length === 0 ? '✔' : '✘'} ${name}: ${executions} executions, ${outcomes} different outcomes, ${findings.length} crashes, slowest input ${slowest.milliseconds.toFixed(1)} ms${worst}`);
-    findings.forEach((finding: Finding) => console.log(`  ${write(name, 'crash', finding.input)}: ${finding.message.split('\n').slice(0, 6).join('\n    ')}`));
+    console.log(
+      `${findings.length === 0 ? '✔' : '✘'} ${name}: ${executions} executions, ${outcomes} different outcomes, ${findings.length} crashes, slowest input ${slowest.milliseconds.toFixed(1)} ms${worst}`,
+    );
+    findings.forEach((finding: Finding) =>
+      console.log(`  ${write(name, 'crash', finding.input)}: ${finding.message.split('\n').slice(0, 6).join('\n    ')}`),
+    );
     if (findings.length > 0) process.exitCode = 1;
   }
 }

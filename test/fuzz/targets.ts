@@ -6,7 +6,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import type { Problem } from '../../src/shared/contract/errors.ts';
 import { imageReference, pinnedReference, shaOfImage, splitReference, versionOfImage } from '../../src/shared/contract/image.ts';
 import { groupsOf, imageVersionFor, parseTag, splitTag, tagRef } from '../../src/shared/contract/tags.ts';
-import { deploymentsFromFile, deploymentsFromRefs, inByteOrder, type Ref } from '../../src/shared/deployments/index.ts';
+import {
+  deploymentsFile,
+  deploymentsFromFile,
+  deploymentsFromRefs,
+  generateDeployments,
+  inByteOrder,
+  type Ref,
+} from '../../src/shared/deployments/index.ts';
 import { parseReference, registryProblem } from '../../src/shared/registry/index.ts';
 import { keysOf, loadSoaConfigs, loadSystemConfig, readPipeline, readYaml, systemConfigOf } from '../../src/shared/soa-configs/index.ts';
 import { isMap, type Value } from '../../src/shared/contract/values.ts';
@@ -42,8 +49,52 @@ function kindOf(value: Value): string {
 }
 
 const YAML_WORDS = [
-  ': ', '- ', '? ', '#', '&a ', '*a', '<<: *a', '<<: [*a, *a]', '!!set', '!!str ', '!!binary ', '!!omap', '!!timestamp ', '!x ', '!<tag:yaml.org,2002:int> ', '|', '>-', '|2+', '>1', '---\n', '...\n', '%YAML 1.1\n',
-  '%TAG ! tag:x,2000:\n', '{', '}', '[', ']', '[[[[', '{a: {', ',', '"\\x00"', '"\\ud800"', "''", '~', 'yes', 'No', 'on', '=', '.inf', '.nan', '1_000', '0b11', '0o7', '190:20:30', '2001-12-14t21:59:43.10-05:00', '2024-99-99',
+  ': ',
+  '- ',
+  '? ',
+  '#',
+  '&a ',
+  '*a',
+  '<<: *a',
+  '<<: [*a, *a]',
+  '!!set',
+  '!!str ',
+  '!!binary ',
+  '!!omap',
+  '!!timestamp ',
+  '!x ',
+  '!<tag:yaml.org,2002:int> ',
+  '|',
+  '>-',
+  '|2+',
+  '>1',
+  '---\n',
+  '...\n',
+  '%YAML 1.1\n',
+  '%TAG ! tag:x,2000:\n',
+  '{',
+  '}',
+  '[',
+  ']',
+  '[[[[',
+  '{a: {',
+  ',',
+  '"\\x00"',
+  '"\\ud800"',
+  "''",
+  '~',
+  'yes',
+  'No',
+  'on',
+  '=',
+  '.inf',
+  '.nan',
+  '1_000',
+  '0b11',
+  '0o7',
+  '190:20:30',
+  '2001-12-14t21:59:43.10-05:00',
+  '2024-99-99',
 ];
 
 const yaml: Target = {
@@ -66,13 +117,39 @@ const yaml: Target = {
       }
     }
     document.position(['__proto__', 0, 'nothing']);
-    return { problems: [], shape: `${kindOf(document.value)} ${document.recursive === undefined ? '' : 'recursive'} ${Math.min(document.duplicates.length, 3)}` };
+    return {
+      problems: [],
+      shape: `${kindOf(document.value)} ${document.recursive === undefined ? '' : 'recursive'} ${Math.min(document.duplicates.length, 3)}`,
+    };
   },
 };
 
 const tags: Target = {
   name: 'tags',
-  dictionary: ['paasta-', 'refs/tags/', 'refs/heads/', '-deploy', '-rollback', '-start', '-stop', '+', '+v1', '^{}', '-20240101T000000', '20240101T', '.', '-', 'prod.main', 'web', 'a'.repeat(40), '0'.repeat(40), '|', '.*', '\n', ' '],
+  dictionary: [
+    'paasta-',
+    'refs/tags/',
+    'refs/heads/',
+    '-deploy',
+    '-rollback',
+    '-start',
+    '-stop',
+    '+',
+    '+v1',
+    '^{}',
+    '-20240101T000000',
+    '20240101T',
+    '.',
+    '-',
+    'prod.main',
+    'web',
+    'a'.repeat(40),
+    '0'.repeat(40),
+    '|',
+    '.*',
+    '\n',
+    ' ',
+  ],
   maxBytes: 65_536,
   run(input) {
     // As `git ls-remote` prints them, and the whole input as one name.
@@ -113,14 +190,54 @@ const tags: Target = {
   },
 };
 
-const JSON_WORDS = ['{', '}', '[', ']', '{"a":', '[[[[', ',', ':', '""', '"\\u0000"', '"\\ud800"', '"\\', 'null', 'true', 'NaN', '-Infinity', '1e5', '//', '/*', '"__proto__":', '"10":', '"a":1,"a":2'];
+const JSON_WORDS = [
+  '{',
+  '}',
+  '[',
+  ']',
+  '{"a":',
+  '[[[[',
+  ',',
+  ':',
+  '""',
+  '"\\u0000"',
+  '"\\ud800"',
+  '"\\',
+  'null',
+  'true',
+  'NaN',
+  '-Infinity',
+  '1e5',
+  '//',
+  '/*',
+  '"__proto__":',
+  '"10":',
+  '"a":1,"a":2',
+];
 
 const deploymentsJson: Target = {
   name: 'deployments-json',
-  dictionary: [...JSON_WORDS, '"v1"', '"v2"', '"deployments"', '"controls"', '"docker_image"', '"git_sha"', '"image_version"', '"desired_state"', '"force_bounce"', '"start"', '"stop"', 'web:prod.main', 'a'.repeat(40)],
+  dictionary: [
+    ...JSON_WORDS,
+    '"v1"',
+    '"v2"',
+    '"deployments"',
+    '"controls"',
+    '"docker_image"',
+    '"git_sha"',
+    '"image_version"',
+    '"desired_state"',
+    '"force_bounce"',
+    '"start"',
+    '"stop"',
+    'web:prod.main',
+    'a'.repeat(40),
+  ],
   maxBytes: 65_536,
   run(input) {
     const deployments = deploymentsFromFile('web', input, 'web/deployments.json');
+    const { text } = deploymentsFile(generateDeployments('web', [], []), input);
+    rule(!deploymentsFile(generateDeployments('web', [], []), text).changed, 'what was written is not written again');
     for (const problem of deployments.problems) checkPlace(problem, input);
     for (const group of ['prod', '__proto__', 'constructor', '']) {
       const version = deployments.version(group);
@@ -128,30 +245,89 @@ const deploymentsJson: Target = {
       const control = deployments.control(`${group}.main`);
       rule(control.desiredState === 'start' || control.desiredState === 'stop', 'a state is start or stop');
     }
-    return { problems: deployments.problems, shape: `${deployments.version('prod') === undefined ? '' : 'prod'} ${deployments.control('prod.main').desiredState}` };
+    return {
+      problems: deployments.problems,
+      shape: `${deployments.version('prod') === undefined ? '' : 'prod'} ${deployments.control('prod.main').desiredState}`,
+    };
   },
 };
 
 const deployYaml: Target = {
   name: 'deploy-yaml',
-  dictionary: [...YAML_WORDS, 'pipeline:', '- step: ', 'parallel:', 'itest', 'push-to-registry', 'performance-check', 'command-x', 'trigger_next_step_manually: true', 'disabled: true', 'productiondeploygroup', 'wait_for_deployment', 'timeout: 1', 'auto_rollback', 'notify_after_mark', 'deploy_group: '],
+  dictionary: [
+    ...YAML_WORDS,
+    'pipeline:',
+    '- step: ',
+    'parallel:',
+    'itest',
+    'push-to-registry',
+    'performance-check',
+    'command-x',
+    'trigger_next_step_manually: true',
+    'disabled: true',
+    'productiondeploygroup',
+    'wait_for_deployment',
+    'timeout: 1',
+    'auto_rollback',
+    'notify_after_mark',
+    'deploy_group: ',
+  ],
   maxBytes: 32_768,
   run(input) {
-    const tree = memoryTree({ 'web/deploy.yaml': input, 'web/service.yaml': 'git_url: git@example.com:web\n', 'web/kubernetes-prod.yaml': 'main:\n  deploy_group: prod\n' });
+    const tree = memoryTree({
+      'web/deploy.yaml': input,
+      'web/service.yaml': 'git_url: git@example.com:web\n',
+      'web/kubernetes-prod.yaml': 'main:\n  deploy_group: prod\n',
+    });
     const service = loadSoaConfigs(tree, systemConfigOf({ clusters: ['prod'] })).load('web');
     for (const problem of service.problems) if (problem.file === 'web/deploy.yaml') checkPlace(problem, input);
     const { document } = readYaml(input, 'web/deploy.yaml');
     if (document === undefined || document.recursive !== undefined) return { problems: service.problems };
     const pipeline = readPipeline(document.read, (path) => document.position(path));
     const names = pipeline.stages.flatMap((stage) => stage.steps.filter((step) => step.kind === 'deploy').map((step) => step.name));
-    rule(pipeline.deployGroups.every((group) => names.includes(group)), 'every deploy group is a step');
-    return { problems: service.problems, shape: `${Math.min(pipeline.stages.length, 5)} ${Math.min(names.length, 5)} ${pipeline.productionDeployGroup === null ? '' : 'production'}` };
+    rule(
+      pipeline.deployGroups.every((group) => names.includes(group)),
+      'every deploy group is a step',
+    );
+    return {
+      problems: service.problems,
+      shape: `${Math.min(pipeline.stages.length, 5)} ${Math.min(names.length, 5)} ${pipeline.productionDeployGroup === null ? '' : 'production'}`,
+    };
   },
 };
 
 const registryReference: Target = {
   name: 'registry-reference',
-  dictionary: ['docker.io', 'index.docker.io', 'localhost', '127.0.0.1', '[::1]', ':5000', ':99999', '/', '//', ':', '@', '@sha256:', 'sha512:', '0'.repeat(64), 'services-', 'paasta-', ':paasta-', '-v1', 'library', 'latest', '__', '--', '..', 'https://', 'user:pass@', 'ghcr.io/acme', '%2f', 'A'],
+  dictionary: [
+    'docker.io',
+    'index.docker.io',
+    'localhost',
+    '127.0.0.1',
+    '[::1]',
+    ':5000',
+    ':99999',
+    '/',
+    '//',
+    ':',
+    '@',
+    '@sha256:',
+    'sha512:',
+    '0'.repeat(64),
+    'services-',
+    'paasta-',
+    ':paasta-',
+    '-v1',
+    'library',
+    'latest',
+    '__',
+    '--',
+    '..',
+    'https://',
+    'user:pass@',
+    'ghcr.io/acme',
+    '%2f',
+    'A',
+  ],
   maxBytes: 65_536,
   run(input) {
     const text = input.replace(/\n$/, '');
@@ -164,10 +340,15 @@ const registryReference: Target = {
     rule(version === undefined || /^[A-Za-z0-9]+$/.test(version.sha), 'the commit of an image is letters and digits');
     // After the checks above, because it throws for what is none.
     const reference = parseReference(text);
-    const again = parseReference(`${reference.host}/${reference.repository}${reference.tag === undefined ? '' : `:${reference.tag}`}${reference.digest === undefined ? '' : `@${reference.digest}`}`);
+    const again = parseReference(
+      `${reference.host}/${reference.repository}${reference.tag === undefined ? '' : `:${reference.tag}`}${reference.digest === undefined ? '' : `@${reference.digest}`}`,
+    );
     rule(JSON.stringify(again) === JSON.stringify(reference), 'a reference that is put together again is the same');
     if (refused === undefined) rule(!/[\s@]/.test(text), 'an address of a registry has no blanks');
-    return { problems: refused === undefined ? [] : [refused], shape: `${reference.digest === undefined ? '' : 'digest'} ${reference.tag === undefined ? '' : 'tag'} ${Math.min(reference.repository.split('/').length, 4)}` };
+    return {
+      problems: refused === undefined ? [] : [refused],
+      shape: `${reference.digest === undefined ? '' : 'digest'} ${reference.tag === undefined ? '' : 'tag'} ${Math.min(reference.repository.split('/').length, 4)}`,
+    };
   },
 };
 
@@ -187,8 +368,14 @@ const systemConfig: Target = {
       rule(problem.file === undefined || at !== -1, `a problem names a file that exists: ${problem.file}`);
       if (at !== -1) checkPlace(problem, texts[at] as string);
     }
-    rule(Object.getPrototypeOf(config.values) === null || Object.getPrototypeOf(config.values) === Object.prototype, 'a key named __proto__ is a key');
-    return { problems: config.problems, shape: `${Math.min(Object.keys(config.values).length, 5)} ${config.cluster === undefined ? '' : 'cluster'} ${Math.min(config.clusters.length, 3)}` };
+    rule(
+      Object.getPrototypeOf(config.values) === null || Object.getPrototypeOf(config.values) === Object.prototype,
+      'a key named __proto__ is a key',
+    );
+    return {
+      problems: config.problems,
+      shape: `${Math.min(Object.keys(config.values).length, 5)} ${config.cluster === undefined ? '' : 'cluster'} ${Math.min(config.clusters.length, 3)}`,
+    };
   },
 };
 
@@ -197,5 +384,7 @@ export const TARGETS: readonly Target[] = [yaml, tags, deploymentsJson, deployYa
 /** Names and bytes of the kept inputs of a target. */
 export function corpusOf(target: string): readonly { readonly name: string; readonly bytes: Buffer }[] {
   const folder = new URL(`../fixtures/fuzz/${target}/`, import.meta.url);
-  return readdirSync(folder).sort().map((name) => ({ name, bytes: readFileSync(new URL(name, folder)) }));
+  return readdirSync(folder)
+    .sort()
+    .map((name) => ({ name, bytes: readFileSync(new URL(name, folder)) }));
 }

@@ -13,13 +13,16 @@ export interface Order {
 
 const { target, seed, milliseconds, shared } = workerData as Order;
 const [counts, current] = [new Int32Array(shared, 0, 2), new Uint8Array(shared, 8)];
-const outcome = fuzz(TARGETS.find((each) => each.name === target)!, {
-  seed,
-  milliseconds,
-  before: (input) => {
-    current.set(input);
-    Atomics.store(counts, 1, input.length);
-    Atomics.add(counts, 0, 1);
+const outcome = fuzz(
+  TARGETS.find((each) => each.name === target)!,
+  {
+    seed,
+    milliseconds,
+    before: (input) => {
+      current.set(input);
+      Atomics.store(counts, 1, input.length);
+      Atomics.add(counts, 0, 1);
+    },
   },
-});
+);
 parentPort?.postMessage(outcome);

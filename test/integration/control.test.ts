@@ -9,7 +9,10 @@ import { runCommand, type CommandRun } from '../support/command.ts';
 import { startGitHub, type DoubleRepository, type GitHubDouble } from '../testbed/github/index.ts';
 
 /** The bundle, as the runner runs it; `PAASTA_TEST_SOURCES=1` runs the sources instead, which need no build. */
-const ENTRY = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), ...(process.env['PAASTA_TEST_SOURCES'] === '1' ? ['src', 'control', 'index.ts'] : ['dist', 'control', 'index.js']));
+const ENTRY = join(
+  dirname(dirname(dirname(fileURLToPath(import.meta.url)))),
+  ...(process.env['PAASTA_TEST_SOURCES'] === '1' ? ['src', 'control', 'index.ts'] : ['dist', 'control', 'index.js']),
+);
 
 let github: GitHubDouble;
 let repository: DoubleRepository;
@@ -20,7 +23,8 @@ let b: string;
 let counter = 0;
 
 const visible = (text: string): string => text.replace(/^::add-mask::.*$/gm, '');
-const tagsOf = async (): Promise<Record<string, string>> => Object.fromEntries(Object.entries(await repository.tags()).filter(([name]) => name.startsWith('paasta-')));
+const tagsOf = async (): Promise<Record<string, string>> =>
+  Object.fromEntries(Object.entries(await repository.tags()).filter(([name]) => name.startsWith('paasta-')));
 /** What deploy reads of the repository. */
 async function reads(branch: string, group: string, stopBindsTo: 'mark' | 'commit' = 'mark'): Promise<Control> {
   const refs = Object.entries(await repository.tags()).map(([name, sha]) => ({ name: `refs/tags/${name}`, sha }));
@@ -31,7 +35,14 @@ function control(inputs: Record<string, string>, env: Record<string, string | un
   return runBundle('control', {
     entry: ENTRY,
     inputs: { service: 'web', ...trees(), 'github-token': token, ...inputs },
-    env: { GITHUB_REPOSITORY: `acme/${repository.name}`, GITHUB_SHA: b, GITHUB_EVENT_NAME: 'workflow_dispatch', GITHUB_API_URL: github.apiUrl, GITHUB_SERVER_URL: github.url, ...env },
+    env: {
+      GITHUB_REPOSITORY: `acme/${repository.name}`,
+      GITHUB_SHA: b,
+      GITHUB_EVENT_NAME: 'workflow_dispatch',
+      GITHUB_API_URL: github.apiUrl,
+      GITHUB_SERVER_URL: github.url,
+      ...env,
+    },
     deadline: 60_000,
   });
 }
@@ -71,7 +82,9 @@ describe('through the API', () => {
     expect((await repository.git('cat-file', '-t', `refs/tags/${tag ?? ''}`)).trim()).toBe('commit');
     expect((await tagsOf())[tag ?? '']).toBe(a);
     expect(result.outputs['changed']).toBe('true');
-    expect(JSON.parse(result.outputs['results'] ?? '')).toEqual([{ cluster: 'prod', instance: 'main', deploy_group: 'all', state: 'written', tag, git_sha: a, image_version: null, before: 'start' }]);
+    expect(JSON.parse(result.outputs['results'] ?? '')).toEqual([
+      { cluster: 'prod', instance: 'main', deploy_group: 'all', state: 'written', tag, git_sha: a, image_version: null, before: 'start' },
+    ]);
     expect(result.summary).toContain(`| \`prod.main\` | \`all\` | \`${a.slice(0, 8)}\` | tag written | \`${tag ?? ''}\` |`);
     expect(result.summary).toContain('a mark of another version (commit or image version) starts it');
     expect(result.text).toContain('coming back to');
@@ -102,7 +115,9 @@ describe('through the API', () => {
     const result = await control({ action: 'restart' });
     expect(result.code).toBe(1);
     expect(result.text).toContain(`restart web (tags of acme/${repository.name}): eu.main, prod.main, prod.canary`);
-    expect(result.text).toMatch(/::error title=[^:]*NOT_MARKED::prod\.canary cannot restart: its deploy group 'prod\.canary' was never marked in acme\//);
+    expect(result.text).toMatch(
+      /::error title=[^:]*NOT_MARKED::prod\.canary cannot restart: its deploy group 'prod\.canary' was never marked in acme\//,
+    );
     expect(JSON.parse(result.outputs['tags'] ?? '')).toHaveLength(2);
     expect(Object.keys(await tagsOf()).filter((name) => name.endsWith('-start'))).toHaveLength(2);
     expect((await reads('eu.main', 'all')).forceBounce).toMatch(/^\d{8}T\d{6}$/);
@@ -120,7 +135,9 @@ describe('through the API', () => {
     const result = await control(STOP);
     expect(result.code).toBe(0);
     expect(result.text).toContain('is taken; one second later');
-    const stops = Object.entries(await tagsOf()).filter(([name]) => name.endsWith('-stop')).sort();
+    const stops = Object.entries(await tagsOf())
+      .filter(([name]) => name.endsWith('-stop'))
+      .sort();
     expect(stops.map(([, sha]) => sha)).toEqual([b, a]);
   });
 
@@ -149,11 +166,28 @@ describe('through the API', () => {
 describe('what is refused before anything is asked', () => {
   it.each<[string, Record<string, string>, readonly RegExp[]]>([
     ['a stop without names', { action: 'stop', service: '' }, [/service: a stop names/, /cluster: a stop names/, /instance: a stop names/]],
-    ['unknown names', { action: 'start', cluster: 'prd', instance: 'main' }, [/cluster 'prd' is not in the system configuration/, /did you mean 'prod'/]],
-    ['an unknown instance', { action: 'start', cluster: 'prod', instance: 'mian' }, [/instance 'mian' is not declared by web in prod/, /did you mean 'main'/]],
+    [
+      'unknown names',
+      { action: 'start', cluster: 'prd', instance: 'main' },
+      [/cluster 'prd' is not in the system configuration/, /did you mean 'prod'/],
+    ],
+    [
+      'an unknown instance',
+      { action: 'start', cluster: 'prod', instance: 'mian' },
+      [/instance 'mian' is not declared by web in prod/, /did you mean 'main'/],
+    ],
     ['an unknown service', { action: 'start', service: 'wbe' }, [/UNKNOWN_SERVICE/, /did you mean 'web'/]],
     ['another word', { action: 'stpo' }, [/action: 'stpo' is not known/, /did you mean 'stop'/]],
-    ['hostile names', { action: 'start', cluster: '../x,$(id)', instance: 'a/b', 'git-url': 'ext::sh -c id' }, [/cluster: '\.\.\/x' is not a cluster name/, /cluster: '\$\(id\)'/, /instance: 'a\/b'/, /git-url: 'ext::sh -c id' is not a git address/]],
+    [
+      'hostile names',
+      { action: 'start', cluster: '../x,$(id)', instance: 'a/b', 'git-url': 'ext::sh -c id' },
+      [
+        /cluster: '\.\.\/x' is not a cluster name/,
+        /cluster: '\$\(id\)'/,
+        /instance: 'a\/b'/,
+        /git-url: 'ext::sh -c id' is not a git address/,
+      ],
+    ],
   ])('%s', async (_, inputs, texts) => {
     const result = await control(inputs);
     expect(result.code).toBe(1);
@@ -163,13 +197,19 @@ describe('what is refused before anything is asked', () => {
 });
 
 describe('the command, by plain git', () => {
-  const paasta = (...argv: string[]): Promise<CommandRun> => runCommand([...argv, '--git-url', repository.bareDir, '--soa-dir', join(scratch, 'soa'), '--system-config-dir', join(scratch, 'system')], { cwd: scratch });
+  const paasta = (...argv: string[]): Promise<CommandRun> =>
+    runCommand(
+      [...argv, '--git-url', repository.bareDir, '--soa-dir', join(scratch, 'soa'), '--system-config-dir', join(scratch, 'system')],
+      { cwd: scratch },
+    );
 
   it('stop, start and restart write the same tags', async () => {
     const stop = await paasta('stop', '-s', 'web', '-c', 'prod,eu', '-i', 'main');
     expect(stop.stderr).toBe('');
     expect(stop.code).toBe(0);
-    expect(stop.stdout).toMatch(/^stop web \(tags of [^)]*\): eu\.main, prod\.main\neu\.main at [0-9a-f]{8}: to be stopped \(paasta-eu\.main-\d{8}T\d{6}-stop\)\nprod\.main at [0-9a-f]{8}: to be stopped \(.*\)\nstopped while all runs [0-9a-f]{8}: .*instances: 0 in soa-configs stops it for good\n$/);
+    expect(stop.stdout).toMatch(
+      /^stop web \(tags of [^)]*\): eu\.main, prod\.main\neu\.main at [0-9a-f]{8}: to be stopped \(paasta-eu\.main-\d{8}T\d{6}-stop\)\nprod\.main at [0-9a-f]{8}: to be stopped \(.*\)\nstopped while all runs [0-9a-f]{8}: .*instances: 0 in soa-configs stops it for good\n$/,
+    );
     expect((await reads('eu.main', 'all')).desiredState).toBe('stop');
     expect(await paasta('start', '-s', 'web', '-l', 'all', '-c', 'eu')).toMatchObject({ code: 0, stderr: '' });
     expect([(await reads('eu.main', 'all')).desiredState, (await reads('prod.main', 'all')).desiredState]).toEqual(['start', 'stop']);
@@ -180,10 +220,22 @@ describe('the command, by plain git', () => {
   });
 
   it.each<[string, readonly string[], RegExp]>([
-    ['a stop without names', ['stop', '-s', 'web', '-c', 'prod'], /error: instance: a stop names its service, clusters and instances\n {2}next: give 'instance'/],
-    ['a group without a mark', ['stop', '-s', 'web', '-c', 'prod', '-i', 'canary'], /error: prod\.canary cannot stop: its deploy group 'prod\.canary' was never marked in .*\n {2}next: has web been deployed there yet\?/],
+    [
+      'a stop without names',
+      ['stop', '-s', 'web', '-c', 'prod'],
+      /error: instance: a stop names its service, clusters and instances\n {2}next: give 'instance'/,
+    ],
+    [
+      'a group without a mark',
+      ['stop', '-s', 'web', '-c', 'prod', '-i', 'canary'],
+      /error: prod\.canary cannot stop: its deploy group 'prod\.canary' was never marked in .*\n {2}next: has web been deployed there yet\?/,
+    ],
     ['an owner', ['restart', '-o', 'team'], /paasta: error: -o is not available here\n {2}next: only one service is controlled at a time/],
-    ['one replica', ['restart', '--replica', 'pod-1'], /--replica is not available here\n {2}next: one replica is replaced with 'kubectl delete pod NAME'/],
+    [
+      'one replica',
+      ['restart', '--replica', 'pod-1'],
+      /--replica is not available here\n {2}next: one replica is replaced with 'kubectl delete pod NAME'/,
+    ],
   ])('%s: exit 1, and why', async (_, argv, text) => {
     const run = await paasta(...argv);
     expect(run.code).toBe(1);

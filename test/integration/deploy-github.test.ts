@@ -36,27 +36,39 @@ describe('deploy and GitHub', () => {
   });
 
   const deploy = (inputs: Record<string, string> = {}, withToken = token): Promise<BundleRun> =>
-    scene.deploy({ service, 'deploy-group': 'prod', 'github-token': withToken, ...inputs }, { env: { GITHUB_API_URL: github.apiUrl, GITHUB_SERVER_URL: github.url, GITHUB_REPOSITORY: `acme/${service}`, GITHUB_RUN_ID: '77' } });
+    scene.deploy(
+      { service, 'deploy-group': 'prod', 'github-token': withToken, ...inputs },
+      { env: { GITHUB_API_URL: github.apiUrl, GITHUB_SERVER_URL: github.url, GITHUB_REPOSITORY: `acme/${service}`, GITHUB_RUN_ID: '77' } },
+    );
   /** A mark and its deployment, as mark-for-deployment makes them. */
   async function mark(sha: string, stamp: string): Promise<number> {
     const call = async (path: string, body: object): Promise<{ id: number }> => {
       const writer = github.addToken({ permissions: { contents: 'write', deployments: 'write', metadata: 'read' } });
-      const response = await fetch(`${github.apiUrl}/repos/acme/${service}${path}`, { method: 'POST', headers: { authorization: `Bearer ${writer}`, accept: 'application/vnd.github+json', 'content-type': 'application/json' }, body: JSON.stringify(body) });
+      const response = await fetch(`${github.apiUrl}/repos/acme/${service}${path}`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${writer}`, accept: 'application/vnd.github+json', 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
       if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
       return (await response.json()) as { id: number };
     };
     await call('/git/refs', { ref: `refs/tags/paasta-prod-${stamp}-deploy`, sha });
-    return (await call('/deployments', { ref: sha, environment: 'prod', auto_merge: false, required_contexts: [], payload: { service } })).id;
+    return (await call('/deployments', { ref: sha, environment: 'prod', auto_merge: false, required_contexts: [], payload: { service } }))
+      .id;
   }
   /** Of all deployments of the service, oldest first. */
-  const statuses = (): { state: string; description: string; logUrl: string }[] => repository.state.deployments.flatMap((d) => [...d.statuses].reverse());
+  const statuses = (): { state: string; description: string; logUrl: string }[] =>
+    repository.state.deployments.flatMap((d) => [...d.statuses].reverse());
 
   it('deploys the newest mark and tells the deployment that it found: in progress, then success with a link to the run', async () => {
     await mark(repository.firstCommit, '20260101T000000');
     const run = await deploy();
     expect(run.text).toContain('✔ lab: proven');
     expect(statuses().map((s) => s.state)).toEqual(['in_progress', 'success']);
-    expect(statuses()[1]).toMatchObject({ description: `lab: 1 instance of ${repository.firstCommit.slice(0, 8)} running`, logUrl: `${github.url}/acme/${service}/actions/runs/77` });
+    expect(statuses()[1]).toMatchObject({
+      description: `lab: 1 instance of ${repository.firstCommit.slice(0, 8)} running`,
+      logUrl: `${github.url}/acme/${service}/actions/runs/77`,
+    });
   });
 
   it('tells the deployment that mark handed over, and the cause of a failure within 140 characters', async () => {

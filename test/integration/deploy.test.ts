@@ -1,23 +1,24 @@
 /** Deploy against a real API server: what is written, what is left alone, what is said when it fails. Pods are played by a fake node. */
-import { auditCounts, auditOffset, startCluster, type Cluster } from '../testbed/index.ts';
-import { createScene, sha, worker, type Scene } from '../support/deploy-scene.ts';
+import { auditCounts, auditOffset, type Cluster } from '../testbed/index.ts';
+import { onCluster } from '../support/cluster-scene.ts';
+import { sha, worker, type Scene } from '../support/deploy-scene.ts';
 
 const NAME = `dep-${process.pid}`;
 
 describe('deploy to a cluster', () => {
   let cluster: Cluster;
   let scene: Scene;
-  beforeAll(async () => {
-    cluster = await startCluster({ name: NAME, log: () => undefined });
-    await cluster.must(['label', 'nodes', '--all', '--overwrite', 'yelp.com/pool=default']);
-  }, 900_000);
-  afterAll(async () => { await cluster.stop(); });
-  beforeEach(() => { scene = createScene(cluster); cluster.setFakeRules([]); });
-  afterEach(() => { scene.remove(); });
-  const get = (namespace: string, what: string, path: string): Promise<string> => cluster.must(['-n', namespace, 'get', ...what.split(' '), '-o', `jsonpath=${path}`]);
+  onCluster(NAME, (...given) => {
+    [cluster, scene] = given;
+  });
+  const get = (namespace: string, what: string, path: string): Promise<string> =>
+    cluster.must(['-n', namespace, 'get', ...what.split(' '), '-o', `jsonpath=${path}`]);
 
   it('deploys first, writes nothing the second time, and bounces to a new version', async () => {
-    scene.write('web/kubernetes-lab.yaml', `main: {cpus: 0.1, mem: 64, disk: 64, instances: 3, deploy_group: prod, lifecycle: {pre_stop_drain_seconds: 1}}\nworker: ${worker()}\n`);
+    scene.write(
+      'web/kubernetes-lab.yaml',
+      `main: {cpus: 0.1, mem: 64, disk: 64, instances: 3, deploy_group: prod, lifecycle: {pre_stop_drain_seconds: 1}}\nworker: ${worker()}\n`,
+    );
     scene.write('web/smartstack.yaml', 'main: {proxy_port: 20001}\n');
     scene.mark('web', { prod: sha('a') });
     const first = await scene.deploy({ service: 'web' });
@@ -25,7 +26,13 @@ describe('deploy to a cluster', () => {
     expect(first.text).toContain('✔ lab: proven (2 deployed)');
     expect(first.code).toBe(0);
     expect(first.outputs['changed']).toBe('true');
-    expect(await get('paastasvc-web', 'deploy web-main', '{.spec.template.spec.containers[0].image} {.metadata.labels.app\\.kubernetes\\.io/managed-by}')).toBe(`registry.invalid/services-web:paasta-${sha('a')} paasta-actions`);
+    expect(
+      await get(
+        'paastasvc-web',
+        'deploy web-main',
+        '{.spec.template.spec.containers[0].image} {.metadata.labels.app\\.kubernetes\\.io/managed-by}',
+      ),
+    ).toBe(`registry.invalid/services-web:paasta-${sha('a')} paasta-actions`);
     expect(await get('paastasvc-web', 'svc', '{.items[0].spec.ports[0].port}')).toBe('20001');
 
     const offset = auditOffset(cluster.auditLogPath);
@@ -43,18 +50,33 @@ describe('deploy to a cluster', () => {
     expect(third.text).toContain('bounces 3 pods (crossover): up to 3 extra, at least 3 serving');
     expect(third.code).toBe(0);
     const results = JSON.parse(third.outputs['results'] ?? '[]') as { instance: string; state: string; sha: string; ready: number }[];
-    expect(results).toMatchObject([{ instance: 'main', state: 'deployed', sha: sha('b'), ready: 3 }, { instance: 'worker', state: 'deployed', sha: sha('b'), ready: 2 }]);
+    expect(results).toMatchObject([
+      { instance: 'main', state: 'deployed', sha: sha('b'), ready: 3 },
+      { instance: 'worker', state: 'deployed', sha: sha('b'), ready: 2 },
+    ]);
     expect(third.summary).toContain('| ✅ | web.main | `bbbbbbbb` | deployed, 3/3 ready');
   });
 
   it('sees and repairs edits by hand on every kind, a second port beside ours included', async () => {
-    scene.write('edit/kubernetes-lab.yaml', `main: {cpus: 0.1, mem: 64, disk: 64, instances: 2, deploy_group: prod, lifecycle: {pre_stop_drain_seconds: 1}}\n`);
+    scene.write(
+      'edit/kubernetes-lab.yaml',
+      `main: {cpus: 0.1, mem: 64, disk: 64, instances: 2, deploy_group: prod, lifecycle: {pre_stop_drain_seconds: 1}}\n`,
+    );
     scene.write('edit/smartstack.yaml', 'main: {proxy_port: 20002}\n');
     scene.mark('edit', { prod: sha('a') });
     expect((await scene.deploy({ service: 'edit' })).code).toBe(0);
     await cluster.must(['-n', 'paastasvc-edit', 'set', 'env', 'deploy/edit-main', 'PAASTA_SERVICE=evil']);
     await cluster.must(['-n', 'paastasvc-edit', 'scale', 'deploy/edit-main', '--replicas=5']);
-    await cluster.must(['-n', 'paastasvc-edit', 'patch', 'svc', 'edit---main', '--type=merge', '-p', '{"spec":{"ports":[{"name":"http","port":1234}]}}']);
+    await cluster.must([
+      '-n',
+      'paastasvc-edit',
+      'patch',
+      'svc',
+      'edit---main',
+      '--type=merge',
+      '-p',
+      '{"spec":{"ports":[{"name":"http","port":1234}]}}',
+    ]);
     await cluster.must(['-n', 'paastasvc-edit', 'patch', 'pdb', 'edit-main', '--type=merge', '-p', '{"spec":{"maxUnavailable":2}}']);
     const plan = await scene.deploy({ service: 'edit', mode: 'plan' });
     expect(plan.text).toContain('drift: containers[main].env[PAASTA_SERVICE].value changed by kubectl-set');
@@ -73,7 +95,20 @@ describe('deploy to a cluster', () => {
     scene.mark('old', { prod: sha('a') });
     await cluster.must(['create', 'namespace', 'paastasvc-old']);
     const labels = { 'paasta.yelp.com/service': 'old', 'paasta.yelp.com/instance': 'main' };
-    const theirs = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'old-main', namespace: 'paastasvc-old', labels: { ...labels, 'paasta.yelp.com/managed': 'true' } }, spec: { replicas: 1, paused: false, selector: { matchLabels: labels }, template: { metadata: { labels, annotations: { theirs: 'yes' } }, spec: { containers: [{ name: 'main', image: 'registry.invalid/services-old:paasta-0' }] } } } };
+    const theirs = {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: 'old-main', namespace: 'paastasvc-old', labels: { ...labels, 'paasta.yelp.com/managed': 'true' } },
+      spec: {
+        replicas: 1,
+        paused: false,
+        selector: { matchLabels: labels },
+        template: {
+          metadata: { labels, annotations: { theirs: 'yes' } },
+          spec: { containers: [{ name: 'main', image: 'registry.invalid/services-old:paasta-0' }] },
+        },
+      },
+    };
     await cluster.must(['create', '-f', '-'], { input: JSON.stringify(theirs) });
     const version = await get('paastasvc-old', 'deploy old-main', '{.metadata.generation}');
     const run = await scene.deploy({ service: 'old' });
@@ -110,16 +145,27 @@ describe('deploy to a cluster', () => {
     const run = await scene.deploy({ service: 'gone' });
     expect(run.code).toBe(1);
     expect(run.text).toContain('IMAGE_NOT_FOUND');
-    expect(run.text).toMatch(/::error .*IMAGE_NOT_FOUND.*file=soa-configs\/gone\/kubernetes-lab.yaml|::error .*file=soa-configs\/gone\/kubernetes-lab.yaml.*IMAGE_NOT_FOUND/);
+    expect(run.text).toMatch(
+      /::error .*IMAGE_NOT_FOUND.*file=soa-configs\/gone\/kubernetes-lab.yaml|::error .*file=soa-configs\/gone\/kubernetes-lab.yaml.*IMAGE_NOT_FOUND/,
+    );
     expect(run.summary).toContain('#### ❌ gone.main: `IMAGE_NOT_FOUND`');
     expect(run.outputs['results']).toContain('"code":"IMAGE_NOT_FOUND"');
-    expect(await get('paastasvc-gone', 'pods', '{range .items[?(@.status.phase=="Running")]}{.spec.containers[0].image} {end}')).toContain(`paasta-${sha('a')}`);
+    expect(await get('paastasvc-gone', 'pods', '{range .items[?(@.status.phase=="Running")]}{.spec.containers[0].image} {end}')).toContain(
+      `paasta-${sha('a')}`,
+    );
   });
 
   it('explains a crash loop with the last lines of its log, made harmless; others go on', async () => {
     scene.write('crash/kubernetes-lab.yaml', `main: ${worker()}\nfine: ${worker()}\n`);
     scene.mark('crash', { prod: sha('c') });
-    cluster.setFakeRules([{ pod: '^crash-main-', behaviour: 'crash-loop', 'exit-code': 3, 'previous-log': 'DATABASE_URL is not set\n::set-output name=x::y\n`````\nghp_0123456789abcdefghijklmnopqrstuvwxyz\n' }]);
+    cluster.setFakeRules([
+      {
+        pod: '^crash-main-',
+        behaviour: 'crash-loop',
+        'exit-code': 3,
+        'previous-log': 'DATABASE_URL is not set\n::set-output name=x::y\n`````\nghp_0123456789abcdefghijklmnopqrstuvwxyz\n',
+      },
+    ]);
     const run = await scene.deploy({ service: 'crash' });
     expect(run.code).toBe(1);
     expect(run.text).toContain('crash.main: CRASH_LOOP');
@@ -158,18 +204,27 @@ describe('deploy to a cluster', () => {
   it('goes on with other kinds when one is forbidden, and names the missing right', async () => {
     scene.write('lim/kubernetes-lab.yaml', `main: ${worker()}\n`);
     scene.mark('lim', { prod: sha('a') });
-    const role = { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name: 'limited' }, rules: [
-      { apiGroups: ['', 'apps', 'events.k8s.io'], resources: ['namespaces', 'deployments', 'replicasets', 'pods', 'pods/log', 'events', 'services', 'configmaps'], verbs: ['*'] },
-      { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: ['get', 'list'] },
-    ] };
+    const role = {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'ClusterRole',
+      metadata: { name: 'limited' },
+      rules: [
+        {
+          apiGroups: ['', 'apps', 'events.k8s.io'],
+          resources: ['namespaces', 'deployments', 'replicasets', 'pods', 'pods/log', 'events', 'services', 'configmaps'],
+          verbs: ['*'],
+        },
+        { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: ['get', 'list'] },
+      ],
+    };
     await cluster.must(['apply', '-f', '-'], { input: JSON.stringify(role) });
     await cluster.must(['-n', 'default', 'create', 'serviceaccount', 'limited']);
     await cluster.must(['create', 'clusterrolebinding', 'limited', '--clusterrole=limited', '--serviceaccount=default:limited']);
     const token = await cluster.must(['-n', 'default', 'create', 'token', 'limited']);
     const run = await scene.deploy({ service: 'lim', kubeconfig: cluster.kubeconfigFor(token) });
-    expect(run.text).toMatch(/may not patch poddisruptionbudgets\.policy in namespace paastasvc-lim/);
+    expect(run.text).toMatch(/may not create and patch poddisruptionbudgets\.policy in namespace paastasvc-lim/);
     expect(run.text).toMatch(/lim\.main: 2\/2 ready/);
-    expect(run.text).toContain("grant the verb 'patch' on 'poddisruptionbudgets.policy'");
+    expect(run.text).toContain("grant the verbs 'create' and 'patch' on 'poddisruptionbudgets.policy'");
     expect(run.text.replace(/^::add-mask::.*$/gm, '')).not.toContain(token);
     expect(run.code).toBe(1);
   });
@@ -179,7 +234,14 @@ describe('deploy to a cluster', () => {
     scene.mark('rest', { prod: sha('a') });
     cluster.setFakeRules([{ namespace: 'paastasvc-rest', 'ready-after-ms': 6_000 }]);
     let restarted: Promise<void> | undefined;
-    const run = await scene.deploy({ service: 'rest' }, { onText: (text) => { if (text.includes('0/2 ready')) restarted ??= cluster.restartApiServer(); } });
+    const run = await scene.deploy(
+      { service: 'rest' },
+      {
+        onText: (text) => {
+          if (text.includes('0/2 ready')) restarted ??= cluster.restartApiServer();
+        },
+      },
+    );
     await restarted;
     expect(restarted).toBeDefined();
     expect(run.text).toContain('✔ lab: proven');
@@ -192,10 +254,20 @@ describe('deploy to a cluster', () => {
     cluster.setFakeRules([{ namespace: 'paastasvc-slow', behaviour: 'never-ready' }]);
     let child: { kill(signal: NodeJS.Signals): boolean } | undefined;
     let at = 0;
-    const run = await scene.deploy({ service: 'slow' }, {
-      onStart: (c) => { child = c; },
-      onText: (text) => { if (at === 0 && text.includes('0/2 ready')) { at = performance.now(); child?.kill('SIGTERM'); } },
-    });
+    const run = await scene.deploy(
+      { service: 'slow' },
+      {
+        onStart: (c) => {
+          child = c;
+        },
+        onText: (text) => {
+          if (at === 0 && text.includes('0/2 ready')) {
+            at = performance.now();
+            child?.kill('SIGTERM');
+          }
+        },
+      },
+    );
     expect(performance.now() - at).toBeLessThan(5_000);
     expect(run.code).toBe(130);
     expect(run.outputs['results']).toContain('"state":"cancelled"');

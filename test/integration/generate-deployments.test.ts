@@ -11,7 +11,12 @@ import { sharedStore, type SharedStore } from '../support/bare-repositories.ts';
 import { runBundle, type BundleOptions, type BundleRun } from '../support/runner.ts';
 import { startGitHub, type GitHubDouble } from '../testbed/github/index.ts';
 
-const ENTRY = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), ...(process.env['PAASTA_TEST_SOURCES'] === '1' ? ['src', 'generate-deployments', 'index.ts'] : ['dist', 'generate-deployments', 'index.js']));
+const ENTRY = join(
+  dirname(dirname(dirname(fileURLToPath(import.meta.url)))),
+  ...(process.env['PAASTA_TEST_SOURCES'] === '1'
+    ? ['src', 'generate-deployments', 'index.ts']
+    : ['dist', 'generate-deployments', 'index.js']),
+);
 const SERVICES = 1_000;
 const name = (n: number): string => `svc${String(n).padStart(4, '0')}`;
 
@@ -36,7 +41,12 @@ function tree(services: Readonly<Record<string, string>>): string {
   return soa;
 }
 
-function generate(soa: string, inputs: Record<string, string> = {}, env: Record<string, string | undefined> = {}, onStart?: BundleOptions['onStart']): Promise<BundleRun> {
+function generate(
+  soa: string,
+  inputs: Record<string, string> = {},
+  env: Record<string, string | undefined> = {},
+  onStart?: BundleOptions['onStart'],
+): Promise<BundleRun> {
   return runBundle('generate-deployments', {
     entry: ENTRY,
     inputs: { 'soa-dir': soa, 'system-config-dir': join(scratch, 'system'), ...inputs },
@@ -46,11 +56,29 @@ function generate(soa: string, inputs: Record<string, string> = {}, env: Record<
   });
 }
 const fileOf = (soa: string, service: string): string => readFileSync(join(soa, service, 'deployments.json'), 'utf8');
-const expected = (service: string, commit = store.commit): string => JSON.stringify({
-  v1: { [`${service}:paasta-prod.main`]: { docker_image: `services-${service}:paasta-${commit}`, desired_state: 'stop', force_bounce: '20260103T000000' } },
-  v2: { deployments: { prod: { docker_image: `services-${service}:paasta-${commit}`, git_sha: commit, image_version: null } }, controls: { [`${service}:prod.main`]: { desired_state: 'stop', force_bounce: '20260103T000000' } } },
-}).replaceAll(/([:,])(?=["{n])/g, '$1 ').replaceAll(/(services-\w+|\w+): (paasta-|prod\.)/g, '$1:$2');
-const TAGS = { 'refs/heads/main': 'commit', 'refs/tags/paasta-prod-20260101T000000-deploy': 'commit', 'refs/tags/paasta-prod-20260102T000000-deploy': 'tag', 'refs/tags/paasta-prod.main-20260103T000000-stop': 'commit', 'refs/tags/v1': 'tag' } as const;
+const expected = (service: string, commit = store.commit): string =>
+  JSON.stringify({
+    v1: {
+      [`${service}:paasta-prod.main`]: {
+        docker_image: `services-${service}:paasta-${commit}`,
+        desired_state: 'stop',
+        force_bounce: '20260103T000000',
+      },
+    },
+    v2: {
+      deployments: { prod: { docker_image: `services-${service}:paasta-${commit}`, git_sha: commit, image_version: null } },
+      controls: { [`${service}:prod.main`]: { desired_state: 'stop', force_bounce: '20260103T000000' } },
+    },
+  })
+    .replaceAll(/([:,])(?=["{n])/g, '$1 ')
+    .replaceAll(/(services-\w+|\w+): (paasta-|prod\.)/g, '$1:$2');
+const TAGS = {
+  'refs/heads/main': 'commit',
+  'refs/tags/paasta-prod-20260101T000000-deploy': 'commit',
+  'refs/tags/paasta-prod-20260102T000000-deploy': 'tag',
+  'refs/tags/paasta-prod.main-20260103T000000-stop': 'commit',
+  'refs/tags/v1': 'tag',
+} as const;
 
 beforeAll(async () => {
   scratch = mkdtempSync(join(tmpdir(), 'paasta-generate-'));
@@ -77,7 +105,9 @@ describe('1,000 services at GitHub', () => {
     expect(run.code).toBe(1);
     expect(run.text).toMatch(/kubernetes-prod\.yaml:\d+:\d+: /);
     expect(run.text).toContain('1 of 1000 services could not be generated as a whole: svc0500');
-    expect(run.text).toMatch(/deployments\.json of 1000 services: 999 written, 0 unchanged, 1 failed; 14 requests to GitHub for 999 repositories/);
+    expect(run.text).toMatch(
+      /deployments\.json of 1000 services: 999 written, 0 unchanged, 1 failed; 14 requests to GitHub for 999 repositories/,
+    );
     expect(github.count()).toBeLessThanOrEqual(20);
     expect(github.count('graphql')).toBe(14);
     expect(run.outputs).toMatchObject({ changed: 'true', failed: '["svc0500"]', requests: '14' });
@@ -101,7 +131,9 @@ describe('1,000 services at GitHub', () => {
     const run = await generate(soa, { 'github-token': token });
     expect(run.code).toBe(1);
     expect(run.text.match(/GITHUB_RATE_LIMIT|rate limit of this token is used up/g)?.length).toBeLessThanOrEqual(4);
-    expect(run.text).toMatch(/and \d+ more: cannot list the tags in acme\/svc\d+ and \d+ more repositories: the rate limit of this token is used up; it ends at/);
+    expect(run.text).toMatch(
+      /and \d+ more: cannot list the tags in acme\/svc\d+ and \d+ more repositories: the rate limit of this token is used up; it ends at/,
+    );
     expect(fileOf(soa, name(0))).toContain('b'.repeat(40));
     expect(run.outputs).toMatchObject({ changed: 'false', services: '[]' });
   });
@@ -111,7 +143,9 @@ describe('a signal', () => {
   it('ends the run at once, and leaves whole files', async () => {
     const soa = tree({ [name(0)]: `${github.url}/acme/${name(0)}.git` });
     github.faults.add({ kind: 'slow', operation: 'graphql', milliseconds: 20_000 });
-    const run = await generate(soa, { 'github-token': token }, {}, (child) => { setTimeout(() => child.kill('SIGTERM'), 1_500); });
+    const run = await generate(soa, { 'github-token': token }, {}, (child) => {
+      setTimeout(() => child.kill('SIGTERM'), 1_500);
+    });
     expect(run.code).toBe(130);
     expect(run.milliseconds).toBeLessThan(6_000);
     expect(readdirSync(join(soa, name(0))).sort()).toEqual(['kubernetes-prod.yaml', 'service.yaml']);
@@ -140,7 +174,11 @@ describe('other repositories', () => {
     expect(first.text).not.toContain('ls-remote');
 
     const work = join(scratch, 'work');
-    const git = (...argv: string[]): string => execFileSync('git', ['-C', work, '-c', 'user.name=T', '-c', 'user.email=t@example.com', ...argv], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+    const git = (...argv: string[]): string =>
+      execFileSync('git', ['-C', work, '-c', 'user.name=T', '-c', 'user.email=t@example.com', ...argv], {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      }).trim();
     execFileSync('git', ['clone', '-q', '--no-checkout', bare, work], { stdio: 'ignore' });
     git('commit', '-q', '--allow-empty', '-m', 'two');
     git('tag', '-a', '-m', 'x', 'paasta-prod-20260104T000000-deploy');
@@ -164,7 +202,9 @@ describe('the file', () => {
     expect(readFileSync(elsewhere, 'utf8')).toBe('precious');
     expect(fileOf(soa, 'api')).toBe(expected('api'));
     expect(readdirSync(join(soa, 'web')).sort()).toEqual(['deployments.json', 'kubernetes-prod.yaml', 'service.yaml']);
-    expect((statSync(join(soa, 'web', 'deployments.json')).mode & 0o777).toString(8)).toBe((0o666 & ~Number.parseInt(execFileSync('sh', ['-c', 'umask'], { encoding: 'utf8' }), 8)).toString(8));
+    expect((statSync(join(soa, 'web', 'deployments.json')).mode & 0o777).toString(8)).toBe(
+      (0o666 & ~Number.parseInt(execFileSync('sh', ['-c', 'umask'], { encoding: 'utf8' }), 8)).toString(8),
+    );
     const { ino, mtimeMs } = statSync(join(soa, 'web', 'deployments.json'));
     expect((await generate(soa)).outputs).toMatchObject({ changed: 'false', services: '[]' });
     expect(statSync(join(soa, 'web', 'deployments.json'))).toMatchObject({ ino, mtimeMs });

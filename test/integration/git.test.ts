@@ -11,7 +11,7 @@ import { promisify } from 'node:util';
 import { CancelledError, UserError } from '../../src/shared/contract/errors.ts';
 import { connectGit, headCommit, relationIn, remoteUrl } from '../../src/shared/git/index.ts';
 import type { GitOptions, GitRemote } from '../../src/shared/git/index.ts';
-import { run } from '../../src/shared/process/index.ts';
+import { run, tracedRun } from '../../src/shared/process/index.ts';
 import type { Run } from '../../src/shared/process/index.ts';
 import { recordingLog, recordingMask } from '../support/recording.ts';
 import type { RecordingLog } from '../support/recording.ts';
@@ -29,17 +29,26 @@ let log: RecordingLog;
 let scratch: string;
 const started: (readonly string[])[] = [];
 /** The real one, with its argv on record. */
-const recordedRun: Run = (argv, options) => { started.push(argv); return run(argv, options); };
+const recordedRun: Run = (argv, options) => {
+  started.push(argv);
+  return tracedRun(log)(argv, options);
+};
 const environment = { PATH: process.env['PATH'], HOME: '/nonexistent', GIT_CONFIG_NOSYSTEM: '1' };
 
 beforeAll(async () => {
   scratch = await mkdtemp(join(tmpdir(), 'paasta-git-test-'));
   github = await startGitHub();
-  repository = await github.createRepository('acme', 'web', { private: true, files: { 'big.txt': 'x'.repeat(2_000_000), '.github/workflows/ci.yml': 'on: push\n' } });
+  repository = await github.createRepository('acme', 'web', {
+    private: true,
+    files: { 'big.txt': 'x'.repeat(2_000_000), '.github/workflows/ci.yml': 'on: push\n' },
+  });
   first = repository.firstCommit;
   second = await repository.commit({ 'app.txt': 'two' }, 'second');
 });
-afterAll(async () => { await github.stop(); await rm(scratch, { recursive: true, force: true }); });
+afterAll(async () => {
+  await github.stop();
+  await rm(scratch, { recursive: true, force: true });
+});
 beforeEach(() => {
   github.reset();
   github.rules.protectedRefs = null;
@@ -49,10 +58,21 @@ beforeEach(() => {
 });
 
 function remote(more: Partial<GitOptions> = {}): GitRemote {
-  return connectGit({ url: repository.cloneUrl, run: recordedRun, env: environment, log, mask: () => undefined, token, backOff: 5, timeout: 20_000, ...more });
+  return connectGit({
+    url: repository.cloneUrl,
+    run: recordedRun,
+    env: environment,
+    mask: () => undefined,
+    token,
+    backOff: 5,
+    timeout: 20_000,
+    ...more,
+  });
 }
 async function refused(work: Promise<unknown>): Promise<{ code: string; text: string }> {
-  try { await work; } catch (error) {
+  try {
+    await work;
+  } catch (error) {
     if (error instanceof UserError) return { code: error.problems[0]?.code ?? '', text: error.message };
     throw error;
   }
@@ -85,10 +105,15 @@ describe('a repository on this machine', () => {
     await local.setRef('refs/tags/paasta-prod.main-20260102T000000-deploy', one);
     await local.setRef('refs/tags/paasta-prodXmain-20260104T000000-deploy', one);
     await local.setRef('refs/heads/paasta-prod.main', one);
-    const newest = { name: 'refs/tags/paasta-prod.main+v2-20260103T000000-deploy', sha: two, timestamp: '20260103T000000', imageVersion: 'v2' };
+    const newest = {
+      name: 'refs/tags/paasta-prod.main+v2-20260103T000000-deploy',
+      sha: two,
+      timestamp: '20260103T000000',
+      imageVersion: 'v2',
+    };
     const prefixes = ['refs/tags/paasta-', 'refs/heads/paasta-'];
-    const served = await connectGit({ url: local.cloneUrl, run, env: environment, log, mask: () => undefined }).listRefsOf(prefixes);
-    const direct = connectGit({ url: local.bareDir, run: recordedRun, env: environment, log, mask: () => undefined });
+    const served = await connectGit({ url: local.cloneUrl, run, env: environment, mask: () => undefined }).listRefsOf(prefixes);
+    const direct = connectGit({ url: local.bareDir, run: recordedRun, env: environment, mask: () => undefined });
     const names = (refs: readonly { name: string; sha: string }[]): string[] => refs.map(({ name, sha }) => `${name} ${sha}`).sort();
     expect(served).toHaveLength(5);
     expect(names(await direct.listRefsOf(prefixes))).toEqual(names(served));
@@ -100,7 +125,7 @@ describe('a repository on this machine', () => {
     expect(await direct.newestMark('prod.main')).toEqual(newest);
     expect(await direct.newestMark('prod')).toBeUndefined();
     expect(started).toEqual([]);
-    expect(await connectGit({ url: local.cloneUrl, run, env: environment, log, mask: () => undefined }).newestMark('prod.main')).toEqual(newest);
+    expect(await connectGit({ url: local.cloneUrl, run, env: environment, mask: () => undefined }).newestMark('prod.main')).toEqual(newest);
   });
 });
 
@@ -109,7 +134,9 @@ describe('tags', () => {
     expect(await remote().createTag('paasta-free-20260101T000000-deploy', first)).toBe('created');
     expect((await repository.tags())['paasta-free-20260101T000000-deploy']).toBe(first);
     // The commit holds 2 MB that do not compress away as text of commits does: they must not travel.
-    expect(github.requests.filter((line) => line.operation === 'git-upload-pack').reduce((sum, line) => sum + line.bytes, 0)).toBeLessThan(5000);
+    expect(github.requests.filter((line) => line.operation === 'git-upload-pack').reduce((sum, line) => sum + line.bytes, 0)).toBeLessThan(
+      5000,
+    );
   });
 
   it('never forces: a name that is taken stays as it is', async () => {
@@ -143,14 +170,31 @@ describe('tags', () => {
 
   it('publishes nothing: a commit that only the checkout has is refused, as PaaSTA does', async () => {
     const checkout = join(scratch, 'checkout');
-    await execute('git', ['-C', checkout, '-c', 'user.name=t', '-c', 'user.email=t@example.com', 'commit', '-q', '--allow-empty', '-m', 'not pushed']);
+    await execute('git', [
+      '-C',
+      checkout,
+      '-c',
+      'user.name=t',
+      '-c',
+      'user.email=t@example.com',
+      'commit',
+      '-q',
+      '--allow-empty',
+      '-m',
+      'not pushed',
+    ]);
     const secret = await headCommit(run, checkout);
-    expect((await refused(remote({ checkout }).createTag('paasta-unpushed-20260101T000000-deploy', secret))).code).toBe('COMMIT_NOT_ON_SERVER');
+    expect((await refused(remote({ checkout }).createTag('paasta-unpushed-20260101T000000-deploy', secret))).code).toBe(
+      'COMMIT_NOT_ON_SERVER',
+    );
     await expect(repository.git('cat-file', '-e', secret)).rejects.toThrow();
   });
 
   it('says that the commit is not on the server', async () => {
-    expect(await refused(remote().createTag('paasta-x-20260101T000000-deploy', 'd'.repeat(40)))).toMatchObject({ code: 'COMMIT_NOT_ON_SERVER', text: expect.stringContaining('next: push the commit first') });
+    expect(await refused(remote().createTag('paasta-x-20260101T000000-deploy', 'd'.repeat(40)))).toMatchObject({
+      code: 'COMMIT_NOT_ON_SERVER',
+      text: expect.stringContaining('next: push the commit first'),
+    });
   });
 
   it('tries again after an error of the server', async () => {
@@ -159,8 +203,14 @@ describe('tags', () => {
   });
 
   it('works on a local repository', async () => {
-    expect(await remote({ url: repository.bareDir, token: undefined }).createTag('paasta-local-20260101T000000-deploy', first)).toBe('created');
-    expect(await remote({ url: `./web.git`, workingDirectory: join(repository.bareDir, '..'), token: undefined }).listRefs('refs/tags/paasta-local')).toHaveLength(1);
+    expect(await remote({ url: repository.bareDir, token: undefined }).createTag('paasta-local-20260101T000000-deploy', first)).toBe(
+      'created',
+    );
+    expect(
+      await remote({ url: `./web.git`, workingDirectory: join(repository.bareDir, '..'), token: undefined }).listRefs(
+        'refs/tags/paasta-local',
+      ),
+    ).toHaveLength(1);
   });
 });
 
@@ -198,6 +248,7 @@ describe('secrets and safety', () => {
       expect(JSON.stringify(started)).not.toContain(secret);
       expect(log.lines.join('\n')).not.toContain(secret);
     }
+    expect(log.lines.join('\n')).toMatch(/^debug run git .*push .*\n(?:.*\n)*?debug {3}exit 0 after \d+ ms$/m);
     // The scratch repository is gone with everything in it.
     const made = started.find((argv) => argv.includes('init'))?.at(-1) ?? '';
     expect(made).toContain('paasta-git-');
@@ -211,7 +262,15 @@ describe('secrets and safety', () => {
     expect(JSON.stringify(started)).not.toContain(token);
   });
 
-  it.each(['ext::sh -c touch% /tmp/x', '--upload-pack=touch /tmp/x', 'https://', 'fd::17', 'ssh://-oProxyCommand=x/y', 'foo://bar/x', 'a\nb'])('refuses the address %j', async (url) => {
+  it.each([
+    'ext::sh -c touch% /tmp/x',
+    '--upload-pack=touch /tmp/x',
+    'https://',
+    'fd::17',
+    'ssh://-oProxyCommand=x/y',
+    'foo://bar/x',
+    'a\nb',
+  ])('refuses the address %j', async (url) => {
     expect((await refused((async () => remote({ url }).listRefs('refs/tags/'))())).code).toBe('INVALID_GIT_URL');
     expect(started).toEqual([]);
   });
@@ -225,7 +284,13 @@ describe('causes', () => {
     expect((await refused(remote({ url: join(scratch, 'nothing') }).listRefs('refs/tags/'))).code).toBe('GIT_REPOSITORY_NOT_FOUND');
     expect((await refused(remote({ url: 'http://127.0.0.1:9/a/b.git' }).listRefs('refs/tags/'))).code).toBe('GIT_UNREACHABLE');
     expect((await refused(remote({ url: 'https://no-such-host.invalid/a/b.git' }).listRefs('refs/tags/'))).code).toBe('GIT_UNREACHABLE');
-    expect((await refused(remote({ token: github.addToken({ permissions: { contents: 'read' } }) }).createTag('paasta-x-20260101T000000-deploy', first))).code).toBe('GIT_FORBIDDEN');
+    expect(
+      (
+        await refused(
+          remote({ token: github.addToken({ permissions: { contents: 'read' } }) }).createTag('paasta-x-20260101T000000-deploy', first),
+        )
+      ).code,
+    ).toBe('GIT_FORBIDDEN');
   });
 
   it('explains GH013 and the workflows permission', async () => {
@@ -241,9 +306,14 @@ describe('causes', () => {
 
   it('ends after the timeout, and at once when cancelled', async () => {
     github.faults.add({ kind: 'slow', milliseconds: 3000, times: 2 });
-    expect(await refused(remote({ timeout: 500 }).listRefs('refs/tags/'))).toMatchObject({ code: 'GIT_TIMEOUT', text: expect.stringContaining('within 0.5 s') });
+    expect(await refused(remote({ timeout: 500 }).listRefs('refs/tags/'))).toMatchObject({
+      code: 'GIT_TIMEOUT',
+      text: expect.stringContaining('within 0.5 s'),
+    });
     const controller = new AbortController();
-    setTimeout(() => { controller.abort(); }, 100);
+    setTimeout(() => {
+      controller.abort();
+    }, 100);
     await expect(remote({ signal: controller.signal }).listRefs('refs/tags/')).rejects.toBeInstanceOf(CancelledError);
   });
 });
@@ -251,13 +321,18 @@ describe('causes', () => {
 describe('network', () => {
   it('goes through the proxy and trusts the private CA of NODE_EXTRA_CA_CERTS', async () => {
     const front = await startSecureFront(github.url, ['git.corp.example']);
-    const proxy = await startProxy({ route: (host) => (host === 'git.corp.example:443' ? { host: '127.0.0.1', port: front.port } : undefined) });
+    const proxy = await startProxy({
+      route: (host) => (host === 'git.corp.example:443' ? { host: '127.0.0.1', port: front.port } : undefined),
+    });
     try {
       const url = 'https://git.corp.example/acme/web.git';
       const env = { ...environment, HTTPS_PROXY: proxy.url };
       expect((await refused(remote({ url, env }).listRefs('refs/tags/'))).code).toBe('GIT_CERTIFICATE');
       expect((await remote({ url, env: { ...env, NODE_EXTRA_CA_CERTS: front.caFile } }).listRefs('refs/tags/paasta-free')).length).toBe(1);
       expect(proxy.seen[0]).toBe('CONNECT git.corp.example:443');
-    } finally { await proxy.stop(); await front.stop(); }
+    } finally {
+      await proxy.stop();
+      await front.stop();
+    }
   });
 });

@@ -24,7 +24,9 @@ beforeAll(async () => {
   await web.git('branch', 'paasta-prod.main', 'main');
   await github.createRepository('acme', 'empty');
 });
-afterAll(async () => { await github.stop(); });
+afterAll(async () => {
+  await github.stop();
+});
 beforeEach(() => {
   github.reset();
   token = github.addToken({ permissions: { contents: 'read', metadata: 'read' } });
@@ -35,15 +37,25 @@ function connect(more: Partial<ConnectOptions> = {}): RefBatches {
   return connectRefBatches({ apiUrl: github.apiUrl, token, userAgent: 'test', log, mask: () => undefined, env: {}, backOff: 1, ...more });
 }
 const repository = (name: string): { owner: string; name: string } => ({ owner: 'acme', name });
-const codeOf = (answer: RefsAnswer | undefined): string => (answer === undefined ? 'no answer' : 'problem' in answer ? answer.problem.code : 'refs');
+const codeOf = (answer: RefsAnswer | undefined): string =>
+  answer === undefined ? 'no answer' : 'problem' in answer ? answer.problem.code : 'refs';
 
 describe('refs of many repositories', () => {
-  it.each([['an Enterprise server', () => github.apiUrl, '/api/graphql'], ['github.com', () => github.url, '/graphql']])('come from %s in one request, annotated tags dereferenced, other names left out', async (_, apiUrl, path) => {
+  it.each([
+    ['an Enterprise server', () => github.apiUrl, '/api/graphql'],
+    ['github.com', () => github.url, '/graphql'],
+  ])('come from %s in one request, annotated tags dereferenced, other names left out', async (_, apiUrl, path) => {
     const batches = connect({ apiUrl: apiUrl() });
     const answers = await batches.listRefs([repository('web'), repository('empty'), { owner: 'ACME', name: 'Web' }], TAGS);
     expect(Object.fromEntries(answers)).toEqual({
       'acme/empty': { refs: [] },
-      'acme/web': { refs: ['paasta-nested-20260102T000000-deploy', 'paasta-prod.main-20260101T000000-deploy', 'paasta-prod.main-20260102T000000-deploy'].map((name) => ({ name: `refs/tags/${name}`, sha: web.firstCommit })) },
+      'acme/web': {
+        refs: [
+          'paasta-nested-20260102T000000-deploy',
+          'paasta-prod.main-20260101T000000-deploy',
+          'paasta-prod.main-20260102T000000-deploy',
+        ].map((name) => ({ name: `refs/tags/${name}`, sha: web.firstCommit })),
+      },
     });
     expect(github.requests.map(({ method, path: asked }) => [method, asked])).toEqual([['POST', path]]);
     expect(batches.requests()).toBe(1);
@@ -53,7 +65,9 @@ describe('refs of many repositories', () => {
   it('may have several prefixes', async () => {
     const answers = await connect().listRefs([repository('web')], [...TAGS, 'refs/heads/paasta-']);
     const answer = answers.get('acme/web');
-    expect(answer !== undefined && 'refs' in answer ? answer.refs.map(({ name }) => name).at(-1) : answer).toBe('refs/heads/paasta-prod.main');
+    expect(answer !== undefined && 'refs' in answer ? answer.refs.map(({ name }) => name).at(-1) : answer).toBe(
+      'refs/heads/paasta-prod.main',
+    );
     expect(github.count()).toBe(1);
   });
 
@@ -74,9 +88,15 @@ describe('refs of many repositories', () => {
     await github.createRepository('acme', 'secret', { private: true, files: { a: 'a' } });
     const limited = github.addToken({ permissions: { metadata: 'read' }, repositories: ['acme/secret'] });
     const answers = await connect({ token: limited }).listRefs([repository('nowhere'), repository('secret'), repository('empty')], TAGS);
-    expect([...answers].map(([name, answer]) => [name, codeOf(answer)])).toEqual([['acme/nowhere', 'GITHUB_NOT_FOUND'], ['acme/secret', 'GITHUB_PERMISSION_MISSING'], ['acme/empty', 'refs']]);
+    expect([...answers].map(([name, answer]) => [name, codeOf(answer)])).toEqual([
+      ['acme/nowhere', 'GITHUB_NOT_FOUND'],
+      ['acme/secret', 'GITHUB_PERMISSION_MISSING'],
+      ['acme/empty', 'refs'],
+    ]);
     const nowhere = answers.get('acme/nowhere');
-    expect(nowhere !== undefined && 'problem' in nowhere ? nowhere.problem.message : '').toMatch(/^cannot list the tags of acme\/nowhere: .* knows no such repository, or the token may not see it/);
+    expect(nowhere !== undefined && 'problem' in nowhere ? nowhere.problem.message : '').toMatch(
+      /^cannot list the tags of acme\/nowhere: .* knows no such repository, or the token may not see it/,
+    );
   });
 
   it('follow tags of tags of tags through the REST API', async () => {
@@ -84,8 +104,12 @@ describe('refs of many repositories', () => {
     await odd.git('tag', '-a', '-m', 'x', 'one', 'main');
     await odd.git('tag', '-a', '-m', 'x', 'two', 'one');
     await odd.git('tag', '-a', '-m', 'x', 'paasta-g-20260101T000000-deploy', 'two');
-    expect((await connect().listRefs([repository('odd')], TAGS)).get('acme/odd')).toEqual({ refs: [{ name: 'refs/tags/paasta-g-20260101T000000-deploy', sha: odd.firstCommit }] });
-    expect(await connect().listRefsByRest(repository('odd'), TAGS)).toEqual({ refs: [{ name: 'refs/tags/paasta-g-20260101T000000-deploy', sha: odd.firstCommit }] });
+    expect((await connect().listRefs([repository('odd')], TAGS)).get('acme/odd')).toEqual({
+      refs: [{ name: 'refs/tags/paasta-g-20260101T000000-deploy', sha: odd.firstCommit }],
+    });
+    expect(await connect().listRefsByRest(repository('odd'), TAGS)).toEqual({
+      refs: [{ name: 'refs/tags/paasta-g-20260101T000000-deploy', sha: odd.firstCommit }],
+    });
   });
 });
 
@@ -96,7 +120,9 @@ describe('a server that says no', () => {
     const answers = await connect().listRefs(repositories, TAGS);
     expect(new Set([...answers.values()].map(codeOf))).toEqual(new Set(['GITHUB_RATE_LIMIT']));
     const answer = answers.get('acme/s0');
-    expect(answer !== undefined && 'problem' in answer ? answer.problem.message : '').toMatch(/the rate limit of this token is used up; it ends at \d{4}-.* \(in (?:49|50) min\)/);
+    expect(answer !== undefined && 'problem' in answer ? answer.problem.message : '').toMatch(
+      /the rate limit of this token is used up; it ends at \d{4}-.* \(in (?:49|50) min\)/,
+    );
     // Two queries travel at the same time.
     expect(github.count('graphql')).toBeLessThanOrEqual(2);
   });
@@ -134,16 +160,45 @@ describe('a server that says no', () => {
 
 describe('the double', () => {
   async function ask(query: string): Promise<{ data?: unknown; errors?: { message: string; type?: string }[] }> {
-    const response = await fetch(`${github.url}/graphql`, { method: 'POST', headers: { authorization: `Bearer ${token}`, 'user-agent': 'test' }, body: JSON.stringify({ query }) });
+    const response = await fetch(`${github.url}/graphql`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'user-agent': 'test' },
+      body: JSON.stringify({ query }),
+    });
     return (await response.json()) as { data?: unknown; errors?: { message: string; type?: string }[] };
   }
 
   it.each([
-    ['a prefix in the middle of a name', '{ repository(owner: "acme", name: "web") { refs(refPrefix: "refs/tags/paasta-", first: 1) { totalCount } } }', 'refPrefix must end with a /', false],
-    ['no size of a page', '{ repository(owner: "acme", name: "web") { refs(refPrefix: "refs/tags/") { totalCount } } }', 'You must provide a `first` or `last`', false],
-    ['too large a page', '{ repository(owner: "acme", name: "web") { refs(refPrefix: "refs/tags/", first: 101) { totalCount } } }', 'exceeds the `first` limit', false],
-    ['a field that GitHub has and the double has not', '{ repository(owner: "acme", name: "web") { description } }', 'the double does not answer Repository.description', true],
-    ['a field that GitHub does not have', '{ repository(owner: "acme", name: "web") { refz } }', 'Cannot query field "refz" on type "Repository"', true],
+    [
+      'a prefix in the middle of a name',
+      '{ repository(owner: "acme", name: "web") { refs(refPrefix: "refs/tags/paasta-", first: 1) { totalCount } } }',
+      'refPrefix must end with a /',
+      false,
+    ],
+    [
+      'no size of a page',
+      '{ repository(owner: "acme", name: "web") { refs(refPrefix: "refs/tags/") { totalCount } } }',
+      'You must provide a `first` or `last`',
+      false,
+    ],
+    [
+      'too large a page',
+      '{ repository(owner: "acme", name: "web") { refs(refPrefix: "refs/tags/", first: 101) { totalCount } } }',
+      'exceeds the `first` limit',
+      false,
+    ],
+    [
+      'a field that GitHub has and the double has not',
+      '{ repository(owner: "acme", name: "web") { description } }',
+      'the double does not answer Repository.description',
+      true,
+    ],
+    [
+      'a field that GitHub does not have',
+      '{ repository(owner: "acme", name: "web") { refz } }',
+      'Cannot query field "refz" on type "Repository"',
+      true,
+    ],
     ['no GraphQL', '{', 'Syntax Error', true],
   ])('refuses %s', async (_, query, message, isViolation) => {
     const { errors } = await ask(query);

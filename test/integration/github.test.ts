@@ -23,12 +23,17 @@ let log: RecordingLog;
 
 beforeAll(async () => {
   github = await startGitHub();
-  repository = await github.createRepository('acme', 'web', { private: true, files: { 'Makefile': 'itest:\n', '.github/workflows/ci.yml': 'on: push\n' } });
+  repository = await github.createRepository('acme', 'web', {
+    private: true,
+    files: { Makefile: 'itest:\n', '.github/workflows/ci.yml': 'on: push\n' },
+  });
   first = repository.firstCommit;
   second = await repository.commit({ 'app.txt': 'two' }, 'second');
   await repository.git('update-ref', 'refs/heads/side', first);
 });
-afterAll(async () => { await github.stop(); });
+afterAll(async () => {
+  await github.stop();
+});
 beforeEach(() => {
   github.reset();
   github.rules.protectedRefs = null;
@@ -37,16 +42,29 @@ beforeEach(() => {
 });
 
 function client(more: Partial<ConnectOptions> = {}): GitHubRepository {
-  return connectGitHub({ apiUrl: github.apiUrl, token, userAgent: 'paasta-test/1', log, mask: () => undefined, env: {}, backOff: 5, ...more }).repository('acme', 'web');
+  return connectGitHub({
+    apiUrl: github.apiUrl,
+    token,
+    userAgent: 'paasta-test/1',
+    log,
+    mask: () => undefined,
+    env: {},
+    backOff: 5,
+    ...more,
+  }).repository('acme', 'web');
 }
 async function refused(work: Promise<unknown>): Promise<{ code: string; text: string }> {
-  try { await work; } catch (error) {
+  try {
+    await work;
+  } catch (error) {
     if (error instanceof UserError) return { code: error.problems[0]?.code ?? '', text: error.message };
     throw error;
   }
   throw new Error('it was not refused');
 }
-function clean(): void { expect(github.violations()).toEqual([]); }
+function clean(): void {
+  expect(github.violations()).toEqual([]);
+}
 
 describe('refs and tags', () => {
   it('creates a light tag that git itself sees, and never overwrites it', async () => {
@@ -78,7 +96,11 @@ describe('refs and tags', () => {
 
   it.each(['drop', 'status'] as const)('makes one tag when the answer is lost (%s) after the work was done', async (kind) => {
     const name = `paasta-lost-${kind}-20260101T000000-deploy`;
-    github.faults.add(kind === 'drop' ? { kind, applied: true, operation: 'git/create-ref' } : { kind, status: 502, applied: true, operation: 'git/create-ref' });
+    github.faults.add(
+      kind === 'drop'
+        ? { kind, applied: true, operation: 'git/create-ref' }
+        : { kind, status: 502, applied: true, operation: 'git/create-ref' },
+    );
     expect(await client().createTag(name, first)).toBe('created');
     expect(github.count('git/create-ref')).toBe(1);
     clean();
@@ -89,7 +111,10 @@ describe('refs and tags', () => {
     expect(await client().createTag('paasta-again-20260101T000000-deploy', first)).toBe('created');
     expect(github.count('git/create-ref')).toBe(3);
     github.faults.add({ kind: 'status', status: 500, times: Infinity });
-    expect(await refused(client().createTag('paasta-never-20260101T000000-deploy', first))).toMatchObject({ code: 'GITHUB_UNAVAILABLE', text: expect.stringContaining('cannot create the tag paasta-never-20260101T000000-deploy in acme/web: 127.0.0.1') });
+    expect(await refused(client().createTag('paasta-never-20260101T000000-deploy', first))).toMatchObject({
+      code: 'GITHUB_UNAVAILABLE',
+      text: expect.stringContaining('cannot create the tag paasta-never-20260101T000000-deploy in acme/web: 127.0.0.1'),
+    });
     clean();
   });
 
@@ -125,8 +150,14 @@ describe('refs and tags', () => {
   it('explains rulesets, unknown repositories and dead tokens', async () => {
     github.rules.protectedRefs = 'refs/tags/paasta-*';
     expect((await refused(client().createTag('paasta-rule-20260101T000000-deploy', first))).code).toBe('GITHUB_RULESET');
-    const other = connectGitHub({ apiUrl: github.apiUrl, token, userAgent: 't', log, mask: () => undefined, env: {} }).repository('acme', 'nowhere');
-    expect(await refused(other.listRefs('refs/tags/paasta-'))).toMatchObject({ code: 'GITHUB_NOT_FOUND', text: expect.stringContaining('acme/nowhere') });
+    const other = connectGitHub({ apiUrl: github.apiUrl, token, userAgent: 't', log, mask: () => undefined, env: {} }).repository(
+      'acme',
+      'nowhere',
+    );
+    expect(await refused(other.listRefs('refs/tags/paasta-'))).toMatchObject({
+      code: 'GITHUB_NOT_FOUND',
+      text: expect.stringContaining('acme/nowhere'),
+    });
     expect((await refused(client({ token: 'ghs_wrong' }).listRefs('refs/tags/'))).code).toBe('GITHUB_TOKEN_REJECTED');
     clean();
   });
@@ -146,7 +177,10 @@ describe('rate limits', () => {
     expect(primary.code).toBe('GITHUB_RATE_LIMIT');
     expect(primary.text).toMatch(/it ends at 20\d\d-.*Z \(in 30 min\)/);
     github.faults.add({ kind: 'secondary-rate-limit', retryAfter: 900, status: 429 });
-    expect(await refused(client().listRefs('refs/tags/'))).toMatchObject({ code: 'GITHUB_SECONDARY_RATE_LIMIT', text: expect.stringContaining('for 900 s') });
+    expect(await refused(client().listRefs('refs/tags/'))).toMatchObject({
+      code: 'GITHUB_SECONDARY_RATE_LIMIT',
+      text: expect.stringContaining('for 900 s'),
+    });
     expect(github.count()).toBe(2);
   });
 
@@ -154,7 +188,9 @@ describe('rate limits', () => {
     github.faults.add({ kind: 'secondary-rate-limit', retryAfter: 5, times: 3 });
     const controller = new AbortController();
     const work = client({ signal: controller.signal }).listRefs('refs/tags/');
-    setTimeout(() => { controller.abort(); }, 100);
+    setTimeout(() => {
+      controller.abort();
+    }, 100);
     const started = Date.now();
     await expect(work).rejects.toBeInstanceOf(CancelledError);
     expect(Date.now() - started).toBeLessThan(2000);
@@ -172,13 +208,18 @@ describe('commits', () => {
   });
 
   it('tells ancestry', async () => {
-    const apart = await repository.commit({ 'z': '1' }, 'apart', 'side');
+    const apart = await repository.commit({ z: '1' }, 'apart', 'side');
     expect(await client().relation(first, second)).toBe('ahead');
     expect(await client().relation(second, first)).toBe('behind');
     expect(await client().relation(second, second)).toBe('identical');
     expect(await client().relation(second, apart)).toBe('diverged');
     expect(await client().relation(second, 'b'.repeat(40))).toBe('unknown');
-    expect(await client().compare(first, second)).toEqual({ relation: 'ahead', aheadBy: 1, behindBy: 0, url: `${github.url}/acme/web/compare/${first}...${second}` });
+    expect(await client().compare(first, second)).toEqual({
+      relation: 'ahead',
+      aheadBy: 1,
+      behindBy: 0,
+      url: `${github.url}/acme/web/compare/${first}...${second}`,
+    });
     expect(client().compareUrl(first, second)).toBe(`${github.url}/acme/web/compare/${first}...${second}`);
     clean();
   });
@@ -189,7 +230,16 @@ describe('deployments', () => {
 
   it('creates a deployment of an older commit although checks are pending, and finds the newest', async () => {
     // Without auto_merge: false and required_contexts: [] GitHub answers 409 to this.
-    repository.state.statuses.unshift({ id: 1, sha: first, state: 'pending', context: 'ci', description: null, targetUrl: null, creator: 'x', at: '2026-01-01T00:00:00Z' });
+    repository.state.statuses.unshift({
+      id: 1,
+      sha: first,
+      state: 'pending',
+      context: 'ci',
+      description: null,
+      targetUrl: null,
+      creator: 'x',
+      at: '2026-01-01T00:00:00Z',
+    });
     const made = await client().createDeployment({ sha: first, environment: 'prod.main', payload, description: 'x'.repeat(300) });
     const later = await client().createDeployment({ sha: first, environment: 'prod.main', payload: { ...payload, tag: 'later' } });
     await client().createDeployment({ sha: second, environment: 'prod.canary', payload });
@@ -221,7 +271,10 @@ describe('deployments', () => {
 
   it('names the permission that deployments need', async () => {
     token = github.addToken({ permissions: { contents: 'write' } });
-    expect(await refused(client().createDeployment({ sha: second, environment: 'p', payload }))).toMatchObject({ code: 'GITHUB_PERMISSION_MISSING', text: expect.stringContaining('deployments: write') });
+    expect(await refused(client().createDeployment({ sha: second, environment: 'p', payload }))).toMatchObject({
+      code: 'GITHUB_PERMISSION_MISSING',
+      text: expect.stringContaining('deployments: write'),
+    });
     clean();
   });
 });
@@ -236,7 +289,12 @@ describe('comments, checks, dispatches', () => {
   });
 
   it('sends more than 50 annotations in batches', async () => {
-    const annotations = Array.from({ length: 120 }, (_unused, index) => ({ path: 'a.yaml', startLine: index + 1, level: 'warning' as const, message: `line ${String(index + 1)}` }));
+    const annotations = Array.from({ length: 120 }, (_unused, index) => ({
+      path: 'a.yaml',
+      startLine: index + 1,
+      level: 'warning' as const,
+      message: `line ${String(index + 1)}`,
+    }));
     await client().createCheckRun({ name: 'soa-configs', sha: second, conclusion: 'neutral', title: 't', summary: 's', annotations });
     expect(repository.state.checkRuns[0]?.annotations).toHaveLength(120);
     expect(github.count('checks/create') + github.count('checks/update')).toBe(3);
@@ -245,7 +303,12 @@ describe('comments, checks, dispatches', () => {
 
   it('starts a workflow', async () => {
     await client().dispatchWorkflow('ci.yml', 'main', { service: 'web' });
-    expect(repository.state.dispatches.at(-1)).toMatchObject({ kind: 'workflow', workflow: 'ci.yml', ref: 'main', payload: { service: 'web' } });
+    expect(repository.state.dispatches.at(-1)).toMatchObject({
+      kind: 'workflow',
+      workflow: 'ci.yml',
+      ref: 'main',
+      payload: { service: 'web' },
+    });
     clean();
   });
 });
@@ -256,7 +319,9 @@ describe('network', () => {
     await client({ mask }).commitExists(first);
     expect(github.requests[0]?.userAgent).toMatch(/^paasta-test\/1/);
     expect(secrets).toEqual([token]);
-    expect(log.lines.join('\n')).toContain('GET /repos/acme/web/git/commits/');
+    expect(log.lines).toContainEqual(
+      expect.stringMatching(/^debug github: GET \/api\/v3\/repos\/acme\/web\/git\/commits\/[0-9a-f]{40} -> 200 \(\d+ ms\)$/),
+    );
     expect(log.lines.join('\n')).not.toContain(token);
     clean();
   });
@@ -269,7 +334,9 @@ describe('network', () => {
       const before = proxy.seen.length;
       await client({ env: { http_proxy: proxy.url, no_proxy: '127.0.0.1' } }).commitExists(first);
       expect(proxy.seen).toHaveLength(before);
-    } finally { await proxy.stop(); }
+    } finally {
+      await proxy.stop();
+    }
     clean();
   });
 
@@ -285,32 +352,48 @@ describe('network', () => {
 
   it('works over HTTPS with a private CA, directly and through a CONNECT proxy; without the CA it says what to set', async () => {
     const front = await startSecureFront(github.url, ['github.corp.example']);
-    const proxy = await startProxy({ route: (host) => (host === 'github.corp.example:443' ? { host: '127.0.0.1', port: front.port } : undefined) });
+    const proxy = await startProxy({
+      route: (host) => (host === 'github.corp.example:443' ? { host: '127.0.0.1', port: front.port } : undefined),
+    });
     // Node reads NODE_EXTRA_CA_CERTS at its start, so the client runs in a process of its own.
     const script = `
       import { connectGitHub } from ${JSON.stringify(new URL('../../src/shared/github/index.ts', import.meta.url).href)};
       const log = { debug() {}, info() {}, problem() {}, group: (t, b) => b() };
       const r = connectGitHub({ apiUrl: process.env.API, token: process.env.TOKEN, userAgent: 't', log, mask() {}, env: process.env, backOff: 5 }).repository('acme', 'web');
       try { console.log(await r.commitExists(process.env.SHA)); } catch (error) { console.log(error.problems?.[0]?.code, error.message); }`;
-    const ask = async (env: Record<string, string>): Promise<string> => (await execute(process.execPath, ['--input-type=module', '-e', script], { env: { PATH: process.env['PATH'] ?? '', TOKEN: token, SHA: first, ...env } })).stdout.trim();
+    const ask = async (env: Record<string, string>): Promise<string> =>
+      (
+        await execute(process.execPath, ['--input-type=module', '-e', script], {
+          env: { PATH: process.env['PATH'] ?? '', TOKEN: token, SHA: first, ...env },
+        })
+      ).stdout.trim();
     try {
       expect(await ask({ API: `${front.url}/api/v3`, NODE_EXTRA_CA_CERTS: front.caFile })).toBe('true');
-      expect(await ask({ API: 'https://github.corp.example/api/v3', HTTPS_PROXY: proxy.url, NODE_EXTRA_CA_CERTS: front.caFile })).toBe('true');
+      expect(await ask({ API: 'https://github.corp.example/api/v3', HTTPS_PROXY: proxy.url, NODE_EXTRA_CA_CERTS: front.caFile })).toBe(
+        'true',
+      );
       expect(proxy.seen).toEqual(['CONNECT github.corp.example:443']);
       const distrusted = await ask({ API: `${front.url}/api/v3` });
       expect(distrusted).toContain('GITHUB_CERTIFICATE');
       expect(distrusted).toContain('NODE_EXTRA_CA_CERTS');
-    } finally { await proxy.stop(); await front.stop(); }
+    } finally {
+      await proxy.stop();
+      await front.stop();
+    }
     clean();
   }, 30_000);
 
   it('says that the proxy refuses', async () => {
     const proxy = await startProxy({ refuse: 407 });
     try {
-      const found = await refused(client({ apiUrl: 'https://github.corp.example/api/v3', env: { HTTPS_PROXY: proxy.url } }).listRefs('refs/tags/'));
+      const found = await refused(
+        client({ apiUrl: 'https://github.corp.example/api/v3', env: { HTTPS_PROXY: proxy.url } }).listRefs('refs/tags/'),
+      );
       expect(found.code).toBe('GITHUB_UNREACHABLE');
       expect(found.text).toContain(`the proxy ${proxy.url} does not let us to github.corp.example`);
-    } finally { await proxy.stop(); }
+    } finally {
+      await proxy.stop();
+    }
   });
 });
 
@@ -324,7 +407,10 @@ describe('the double itself', () => {
     const headers = { authorization: `Bearer ${token}`, 'user-agent': 't', 'content-type': 'application/json' };
     expect((await fetch(`${github.apiUrl}/repos/acme/web/nope`, { headers })).status).toBe(500);
     expect((await fetch(`${github.apiUrl}/repos/acme/web/tags?filter=x`, { headers })).status).toBe(500);
-    expect((await fetch(`${github.apiUrl}/repos/acme/web/git/refs`, { method: 'POST', headers, body: JSON.stringify({ ref: 'refs/tags/x' }) })).status).toBe(500);
+    expect(
+      (await fetch(`${github.apiUrl}/repos/acme/web/git/refs`, { method: 'POST', headers, body: JSON.stringify({ ref: 'refs/tags/x' }) }))
+        .status,
+    ).toBe(500);
     expect(github.violations()).toHaveLength(3);
     expect(github.violations()[2]).toContain("must have required property 'sha'");
   });
@@ -341,8 +427,25 @@ describe('the double itself', () => {
 
   it('paginates with Link headers, 100 at most', async () => {
     const many = await github.createRepository('acme', 'many', { files: { a: '1' } });
-    const mine = connectGitHub({ apiUrl: github.url, token: github.addToken(), userAgent: 't', log, mask: () => undefined, env: {} }).repository('acme', 'many');
-    for (let n = 0; n < 205; n += 1) many.state.comments.push({ id: n, issue: 1, body: `c${String(n)}`, author: 'x', association: 'MEMBER', at: '2026-01-01T00:00:00Z', updatedAt: '2026-01-01T00:00:00Z', reactions: [] });
+    const mine = connectGitHub({
+      apiUrl: github.url,
+      token: github.addToken(),
+      userAgent: 't',
+      log,
+      mask: () => undefined,
+      env: {},
+    }).repository('acme', 'many');
+    for (let n = 0; n < 205; n += 1)
+      many.state.comments.push({
+        id: n,
+        issue: 1,
+        body: `c${String(n)}`,
+        author: 'x',
+        association: 'MEMBER',
+        at: '2026-01-01T00:00:00Z',
+        updatedAt: '2026-01-01T00:00:00Z',
+        reactions: [],
+      });
     expect(await mine.listComments(1)).toHaveLength(205);
     expect(github.count('issues/list-comments')).toBe(3);
     clean();

@@ -2,7 +2,16 @@
  * Verdicts on what a real API server, its controllers and its scheduler show: every fault ends as its own code, transients end well.
  * The pods are played by a fake node; quota, limits, scheduling and rollouts are real.
  */
-import { judge, NO_HISTORY, settle, type Evidence, type Expectation, type FailureCode, type History, type Verdict } from '../../src/shared/health/index.ts';
+import {
+  judge,
+  NO_HISTORY,
+  settle,
+  type Evidence,
+  type Expectation,
+  type FailureCode,
+  type History,
+  type Verdict,
+} from '../../src/shared/health/index.ts';
 import type { Event, KubeObject, Pod, ReplicaSet } from '../../src/shared/objects/types.ts';
 import { startCluster, type Cluster } from '../testbed/index.ts';
 
@@ -22,17 +31,62 @@ interface Case {
 
 const CASES: readonly Case[] = [
   { name: 'healthy', ends: 'proven', within: 20 },
-  { name: 'slow', fake: { 'ready-after-ms': '9000' }, container: { readinessProbe: { tcpSocket: { port: 1 }, periodSeconds: 5 } }, ends: 'proven', within: 40 },
+  {
+    name: 'slow',
+    fake: { 'ready-after-ms': '9000' },
+    container: { readinessProbe: { tcpSocket: { port: 1 }, periodSeconds: 5 } },
+    ends: 'proven',
+    within: 40,
+  },
   { name: 'recovers', fake: { behaviour: 'crash-loop', 'crash-times': '4', 'backoff-ms': '500' }, ends: 'proven', within: 40 },
-  { name: 'quota', before: [{ apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'small' }, spec: { hard: { pods: '1' } } }], ends: 'QUOTA_EXCEEDED', within: 10, says: /The quota small of namespace health-quota is exhausted: pods: requested 1, used 1 of 1/ },
-  { name: 'limits', before: [{ apiVersion: 'v1', kind: 'LimitRange', metadata: { name: 'limits' }, spec: { limits: [{ type: 'Container', max: { memory: '64Mi' } }] } }], container: { resources: { limits: { memory: '1Gi' } } }, ends: 'ADMISSION_DENIED', within: 10, says: /A LimitRange of namespace health-limits refuses the pod: .*maximum memory usage per Container is 64Mi/ },
-  { name: 'nowhere', pod: { nodeSelector: { moon: 'yes' } }, ends: 'UNSCHEDULABLE', within: 40, says: /No node can take the pod: 0\/\d+ nodes are available/ },
-  { name: 'crashes', fake: { behaviour: 'crash-loop', 'exit-code': '3' }, ends: 'CRASH_LOOP', within: 40, says: /container main ends with exit code 3, \d+ times so far/ },
+  {
+    name: 'quota',
+    before: [{ apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'small' }, spec: { hard: { pods: '1' } } }],
+    ends: 'QUOTA_EXCEEDED',
+    within: 10,
+    says: /The quota small of namespace health-quota is exhausted: pods: requested 1, used 1 of 1/,
+  },
+  {
+    name: 'limits',
+    before: [
+      {
+        apiVersion: 'v1',
+        kind: 'LimitRange',
+        metadata: { name: 'limits' },
+        spec: { limits: [{ type: 'Container', max: { memory: '64Mi' } }] },
+      },
+    ],
+    container: { resources: { limits: { memory: '1Gi' } } },
+    ends: 'ADMISSION_DENIED',
+    within: 10,
+    says: /A LimitRange of namespace health-limits refuses the pod: .*maximum memory usage per Container is 64Mi/,
+  },
+  {
+    name: 'nowhere',
+    pod: { nodeSelector: { moon: 'yes' } },
+    ends: 'UNSCHEDULABLE',
+    within: 40,
+    says: /No node can take the pod: 0\/\d+ nodes are available/,
+  },
+  {
+    name: 'crashes',
+    fake: { behaviour: 'crash-loop', 'exit-code': '3' },
+    ends: 'CRASH_LOOP',
+    within: 40,
+    says: /container main ends with exit code 3, \d+ times so far/,
+  },
   { name: 'greedy', fake: { behaviour: 'oom' }, ends: 'OOM_KILLED', within: 40 },
   { name: 'noimage', fake: { behaviour: 'image-pull-error' }, ends: 'IMAGE_NOT_FOUND', within: 40 },
   { name: 'badname', fake: { behaviour: 'invalid-image' }, ends: 'CONTAINER_CONFIG', within: 40 },
   { name: 'nosecret', fake: { behaviour: 'config-error' }, ends: 'CONTAINER_CONFIG', within: 40 },
-  { name: 'unready', fake: { behaviour: 'never-ready' }, container: { readinessProbe: { httpGet: { path: '/status', port: 8888 }, periodSeconds: 2, failureThreshold: 3 } }, ends: 'PROBE_FAILING', within: 40, says: /readiness probe \(GET http:\/\/<pod>:8888\/status\) still fails/ },
+  {
+    name: 'unready',
+    fake: { behaviour: 'never-ready' },
+    container: { readinessProbe: { httpGet: { path: '/status', port: 8888 }, periodSeconds: 2, failureThreshold: 3 } },
+    ends: 'PROBE_FAILING',
+    within: 40,
+    says: /readiness probe \(GET http:\/\/<pod>:8888\/status\) still fails/,
+  },
 ];
 
 function objectsOf(test: Case): readonly KubeObject[] {
@@ -43,7 +97,16 @@ function objectsOf(test: Case): readonly KubeObject[] {
   return [
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
     ...(test.before ?? []).map((object) => ({ ...object, metadata: { ...object.metadata, namespace } })),
-    { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: test.name, namespace, labels }, spec: { replicas: 2, selector: { matchLabels: { 'paasta.yelp.com/instance': test.name } }, template: { metadata: { labels, annotations }, spec: { ...test.pod, containers: [container] } } } },
+    {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: test.name, namespace, labels },
+      spec: {
+        replicas: 2,
+        selector: { matchLabels: { 'paasta.yelp.com/instance': test.name } },
+        template: { metadata: { labels, annotations }, spec: { ...test.pod, containers: [container] } },
+      },
+    },
   ];
 }
 
@@ -72,9 +135,17 @@ describe('verdicts on a real cluster', () => {
     const first = objects.filter((object) => object.kind !== 'Deployment');
     await cluster.must(['apply', '-f', '-'], { input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items: first }) });
     // Quotas count only when their controller has seen them.
-    for (let i = 0; i < 40 && !(await cluster.must(['get', 'resourcequota', 'small', '-n', 'health-quota', '-o', 'jsonpath={.status.used.pods}'])).includes('0'); i++) await new Promise((resolve) => setTimeout(resolve, 250));
+    for (
+      let i = 0;
+      i < 40 &&
+      !(await cluster.must(['get', 'resourcequota', 'small', '-n', 'health-quota', '-o', 'jsonpath={.status.used.pods}'])).includes('0');
+      i++
+    )
+      await new Promise((resolve) => setTimeout(resolve, 250));
     const started = Date.now();
-    await cluster.must(['apply', '-f', '-'], { input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects.filter((object) => object.kind === 'Deployment') }) });
+    await cluster.must(['apply', '-f', '-'], {
+      input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects.filter((object) => object.kind === 'Deployment') }),
+    });
 
     const histories = new Map<string, History>();
     while (ended.size < CASES.length && Date.now() - started < 60_000) {
@@ -82,7 +153,15 @@ describe('verdicts on a real cluster', () => {
       const now = Date.now();
       for (const { name } of CASES) {
         if (ended.has(name)) continue;
-        const expectation: Expectation = { version: { sha: SHA, imageVersion: null }, configHash: 'config1', replicas: 2, marginFactor: 1, imageDigest: undefined, mainContainer: 'main', since: started };
+        const expectation: Expectation = {
+          version: { sha: SHA, imageVersion: null },
+          configHash: 'config1',
+          replicas: 2,
+          marginFactor: 1,
+          imageDigest: undefined,
+          mainContainer: 'main',
+          since: started,
+        };
         const { verdict, history } = settle(histories.get(name) ?? NO_HISTORY, judge(expectation, of(`health-${name}`), now), now);
         histories.set(name, history);
         if (verdict.state === 'proven' || verdict.state === 'failed') ended.set(name, { verdict, seconds: (now - started) / 1_000 });
@@ -103,7 +182,8 @@ describe('verdicts on a real cluster', () => {
     if (verdict?.state === 'failed') {
       if (test.says !== undefined) expect(verdict.diagnosis.cause).toMatch(test.says);
       expect(verdict.diagnosis.next).not.toBe('');
-      if (process.env['PAASTA_SHOW_DIAGNOSES'] !== undefined) process.stderr.write(`${name} after ${result?.seconds} s: ${JSON.stringify(verdict.diagnosis, null, 1)}\n`);
+      if (process.env['PAASTA_SHOW_DIAGNOSES'] !== undefined)
+        process.stderr.write(`${name} after ${result?.seconds} s: ${JSON.stringify(verdict.diagnosis, null, 1)}\n`);
     }
   });
 });

@@ -18,14 +18,29 @@ describeWith([root()], 'itest', () => {
   let sha: string;
   let path: string;
 
-  const git = (...args: readonly string[]): string => execFileSync('git', ['-C', repository, '-c', 'user.name=x', '-c', 'user.email=x@example.com', ...args], { encoding: 'utf8' }).trim();
-  const engine = (...args: readonly string[]): string => execFileSync(docker.dockerPath, args, { env: { ...process.env, ...docker.env }, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
-  const itest = (inputs: Record<string, string> = {}, options: BundleOptions = {}): Promise<BundleRun> => runBundle('itest', {
-    entry: join(ROOT, 'src/itest/index.ts'), cwd: repository,
-    inputs: { 'soa-dir': join(scratch, 'soa'), 'system-config-dir': join(scratch, 'system'), ...inputs }, ...options,
-    // The scratch home of a run has no build cache: Go's standard library would be compiled every time.
-    env: { ...docker.env, GOCACHE: join(homedir(), '.cache/go-build'), PATH: path, GITHUB_REPOSITORY: 'acme/services-hello', ...options.env },
-  });
+  const git = (...args: readonly string[]): string =>
+    execFileSync('git', ['-C', repository, '-c', 'user.name=x', '-c', 'user.email=x@example.com', ...args], { encoding: 'utf8' }).trim();
+  const engine = (...args: readonly string[]): string =>
+    execFileSync(docker.dockerPath, args, {
+      env: { ...process.env, ...docker.env },
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
+  const itest = (inputs: Record<string, string> = {}, options: BundleOptions = {}): Promise<BundleRun> =>
+    runBundle('itest', {
+      entry: join(ROOT, 'src/itest/index.ts'),
+      cwd: repository,
+      inputs: { 'soa-dir': join(scratch, 'soa'), 'system-config-dir': join(scratch, 'system'), ...inputs },
+      ...options,
+      // The scratch home of a run has no build cache: Go's standard library would be compiled every time.
+      env: {
+        ...docker.env,
+        GOCACHE: join(homedir(), '.cache/go-build'),
+        PATH: path,
+        GITHUB_REPOSITORY: 'acme/services-hello',
+        ...options.env,
+      },
+    });
 
   beforeAll(async () => {
     docker = await ensureDocker({ name: NAME });
@@ -44,7 +59,10 @@ describeWith([root()], 'itest', () => {
     sha = git('rev-parse', 'HEAD');
   }, 600_000);
   afterAll(async () => {
-    for (const image of engine('image', 'ls', '--quiet', '--filter', 'reference=registry.test/team/services-hello').split('\n').filter((id) => id !== '')) engine('image', 'rm', '--force', image);
+    for (const image of engine('image', 'ls', '--quiet', '--filter', 'reference=registry.test/team/services-hello')
+      .split('\n')
+      .filter((id) => id !== ''))
+      engine('image', 'rm', '--force', image);
     await docker.stop();
     rmSync(scratch, { recursive: true, force: true });
   });
@@ -118,10 +136,25 @@ describeWith([root()], 'itest', () => {
   });
 
   it.each([
-    ['a directory of the name of the target', 'itest:\n\t@docker build -t $(DOCKER_TAG) .\n', 'itest', /TARGET_UP_TO_DATE[\s\S]*IMAGE_NOT_TAGGED[\s\S]*\.PHONY: itest/],
-    ['a Makefile that cannot be parsed', 'itest:\n    echo spaces\n', undefined, /::error title=paasta-itest%3A MAKEFILE_BROKEN,file=Makefile,line=2::|::error title=paasta-itest%3A MAKEFILE_BROKEN.*Makefile/],
+    [
+      'a directory of the name of the target',
+      'itest:\n\t@docker build -t $(DOCKER_TAG) .\n',
+      'itest',
+      /TARGET_UP_TO_DATE[\s\S]*IMAGE_NOT_TAGGED[\s\S]*\.PHONY: itest/,
+    ],
+    [
+      'a Makefile that cannot be parsed',
+      'itest:\n    echo spaces\n',
+      undefined,
+      /::error title=paasta-itest%3A MAKEFILE_BROKEN,file=Makefile,line=2::|::error title=paasta-itest%3A MAKEFILE_BROKEN.*Makefile/,
+    ],
     ['a target that needs a file that nobody makes', 'itest: nowhere\n\ttrue\n', undefined, /MAKEFILE_BROKEN.*nowhere/],
-    ['a recipe that fails, with its line', 'itest:\n\t@echo building $(DOCKER_TAG)\n\t@exit 3\n', undefined, /::error title=paasta-itest%3A MAKE_FAILED,file=Makefile,line=3::Makefile:3: make itest ended with exit code 2 in the target 'itest'/],
+    [
+      'a recipe that fails, with its line',
+      'itest:\n\t@echo building $(DOCKER_TAG)\n\t@exit 3\n',
+      undefined,
+      /::error title=paasta-itest%3A MAKE_FAILED,file=Makefile,line=3::Makefile:3: make itest ended with exit code 2 in the target 'itest'/,
+    ],
   ])('explains %s', async (_what, makefile, directory, said) => {
     const place = mkdtempSync(join(scratch, 'make-'));
     cpSync(join(repository, '.git'), join(place, '.git'), { recursive: true });
@@ -147,7 +180,20 @@ describeWith([root()], 'itest', () => {
     cpSync(join(repository, '.git'), join(place, '.git'), { recursive: true });
     writeFileSync(join(place, 'Makefile'), `test:\n\t@echo started; sh -c 'echo $$$$ > ${place}/pid; sleep 600'\n`);
     let stop = (): void => undefined;
-    const run = await itest({ target: 'test' }, { cwd: place, onStart: (child) => { stop = () => { child.kill('SIGINT'); }; }, onText: (text) => { if (text.includes('started')) setTimeout(() => stop(), 300); } });
+    const run = await itest(
+      { target: 'test' },
+      {
+        cwd: place,
+        onStart: (child) => {
+          stop = () => {
+            child.kill('SIGINT');
+          };
+        },
+        onText: (text) => {
+          if (text.includes('started')) setTimeout(() => stop(), 300);
+        },
+      },
+    );
     expect(run.code).toBe(130);
     expect(run.text).toContain('paasta-itest was cancelled');
     expect(run.milliseconds).toBeLessThan(10_000);

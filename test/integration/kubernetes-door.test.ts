@@ -12,8 +12,14 @@ import { startProxy, startSecureFront } from '../support/network-fronts.ts';
 
 type Answer = (request: http.IncomingMessage, response: http.ServerResponse, count: number) => void;
 
-const configMap = (name: string, version: number): KubeObject => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'd', uid: name, resourceVersion: String(version) } });
-const json = (response: http.ServerResponse, status: number, body: object, headers: http.OutgoingHttpHeaders = {}): void => { response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body)); };
+const configMap = (name: string, version: number): KubeObject => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: { name, namespace: 'd', uid: name, resourceVersion: String(version) },
+});
+const json = (response: http.ServerResponse, status: number, body: object, headers: http.OutgoingHttpHeaders = {}): void => {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
+};
 const status = (code: number, message: string, reason = ''): object => ({ kind: 'Status', code, message, reason });
 
 describe('the door to the API server', () => {
@@ -31,8 +37,16 @@ describe('the door to the API server', () => {
     log = recordingLog();
     abort = new AbortController();
     directory = mkdtempSync(join(tmpdir(), 'paasta-door-'));
-    server = http.createServer((request, response) => { answer(request, response, ++count); }).on('connection', () => { sockets++; });
-    await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+    server = http
+      .createServer((request, response) => {
+        answer(request, response, ++count);
+      })
+      .on('connection', () => {
+        sockets++;
+      });
+    await new Promise<void>((resolve) => {
+      server.listen(0, '127.0.0.1', resolve);
+    });
   });
   afterEach(async () => {
     abort.abort();
@@ -44,18 +58,48 @@ describe('the door to the API server', () => {
   });
 
   const address = (): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  async function connect(options: { readonly user?: object; readonly url?: string; readonly ca?: string; readonly env?: Record<string, string>; readonly mask?: (s: string) => void } = {}): Promise<Cluster> {
+  async function connect(
+    options: {
+      readonly user?: object;
+      readonly url?: string;
+      readonly ca?: string;
+      readonly env?: Record<string, string>;
+      readonly mask?: (s: string) => void;
+      readonly retryFor?: number;
+    } = {},
+  ): Promise<Cluster> {
     const config = {
-      apiVersion: 'v1', kind: 'Config', 'current-context': 'lab', contexts: [{ name: 'lab', context: { cluster: 'c', user: 'u' } }],
-      clusters: [{ name: 'c', cluster: { server: options.url ?? address(), ...(options.ca === undefined ? {} : { 'certificate-authority': options.ca }) } }], users: [{ name: 'u', user: options.user ?? {} }],
+      apiVersion: 'v1',
+      kind: 'Config',
+      'current-context': 'lab',
+      contexts: [{ name: 'lab', context: { cluster: 'c', user: 'u' } }],
+      clusters: [
+        {
+          name: 'c',
+          cluster: { server: options.url ?? address(), ...(options.ca === undefined ? {} : { 'certificate-authority': options.ca }) },
+        },
+      ],
+      users: [{ name: 'u', user: options.user ?? {} }],
     };
     const path = join(directory, 'kubeconfig');
     writeFileSync(path, JSON.stringify(config));
-    return (cluster = await connectCluster({ kubeconfig: { kind: 'file', path }, userAgent: 'door-test', log, mask: options.mask ?? (() => undefined), clock: systemClock, signal: abort.signal, env: options.env ?? {}, retryFor: 5_000, retryFirstFor: 1_000 }));
+    return (cluster = await connectCluster({
+      kubeconfig: { kind: 'file', path },
+      userAgent: 'door-test',
+      log,
+      mask: options.mask ?? (() => undefined),
+      clock: systemClock,
+      signal: abort.signal,
+      env: options.env ?? {},
+      retryFor: options.retryFor ?? 5_000,
+      retryFirstFor: 1_000,
+    }));
   }
 
   it('sends many requests over few connections', async () => {
-    answer = (_, response) => { json(response, 200, { items: [], metadata: { resourceVersion: '1' } }); };
+    answer = (_, response) => {
+      json(response, 200, { items: [], metadata: { resourceVersion: '1' } });
+    };
     const c = await connect();
     for (let i = 0; i < 50; i++) await c.list(KINDS.ConfigMap);
     expect(count).toBe(50);
@@ -65,7 +109,13 @@ describe('the door to the API server', () => {
   it('reads every page of a list', async () => {
     answer = (request, response) => {
       const page = new URL(request.url ?? '', 'http://x').searchParams.get('continue');
-      json(response, 200, page === null ? { items: [configMap('a', 1)], metadata: { continue: 'more', resourceVersion: '7' } } : { items: [configMap('b', 2)], metadata: { resourceVersion: '7' } });
+      json(
+        response,
+        200,
+        page === null
+          ? { items: [configMap('a', 1)], metadata: { continue: 'more', resourceVersion: '7' } }
+          : { items: [configMap('b', 2)], metadata: { resourceVersion: '7' } },
+      );
     };
     const listed = await (await connect()).list(KINDS.ConfigMap);
     expect([listed.items.map((o) => o.metadata.name), listed.resourceVersion]).toEqual([['a', 'b'], '7']);
@@ -84,18 +134,82 @@ describe('the door to the API server', () => {
     expect(performance.now() - begun).toBeGreaterThan(1_000);
   });
 
-  it('does not repeat a refusal, nor the 500 that is an unknown field', async () => {
-    answer = (_, response) => { json(response, 403, status(403, 'configmaps "x" is forbidden: User "u" cannot get resource "configmaps" in API group "" in the namespace "d"', 'Forbidden')); };
+  it('asks for pages that hold two thousand objects, and keeps no record of who wrote which field of a pod', async () => {
+    const queries: string[] = [];
+    answer = (request, response) => {
+      queries.push(new URL(request.url ?? '', 'http://x').searchParams.get('limit') ?? '');
+      json(response, 200, {
+        items: [{ metadata: { name: 'p', managedFields: [{ manager: 'kubelet', operation: 'Update' }] } }],
+        metadata: { resourceVersion: '1' },
+      });
+    };
+    const c = await connect();
+    expect((await c.list(KINDS.Pod)).items[0]?.metadata).toEqual({ name: 'p' });
+    expect((await c.list(KINDS.Deployment)).items[0]?.metadata.managedFields).toHaveLength(1);
+    expect(queries).toEqual(['2000', '2000']);
+  });
+
+  it('sends less at once to a server that has too much to do, until everything is through', async () => {
+    let inside = 0;
+    let refused = 0;
+    let most = 0;
+    const stored = new Set<string>();
+    answer = (request, response) => {
+      most = Math.max(most, ++inside);
+      setTimeout(() => {
+        // This server can do two things at a time.
+        if (inside-- > 2) {
+          refused++;
+          json(response, 429, status(429, 'too many requests'), { 'retry-after': '1' });
+          return;
+        }
+        stored.add(request.url ?? '');
+        json(response, 200, configMap('m', 1));
+      }, 20);
+    };
+    const c = await connect({ retryFor: 60_000 });
+    const names = Array.from({ length: 24 }, (_, n) => `m${n}`);
+    await Promise.all(names.map((name) => c.apply(configMap(name, 1))));
+    expect(stored.size).toBe(24);
+    // Nothing was held back before the first refusals.
+    expect(most).toBeGreaterThan(12);
+    // Each of them again and again after every second would be more than a hundred.
+    expect(refused).toBeLessThan(60);
+  });
+
+  it('does not repeat a refusal, nor the 500 that is an unknown field or the word of a webhook', async () => {
+    answer = (_, response) => {
+      json(
+        response,
+        403,
+        status(
+          403,
+          'configmaps "x" is forbidden: User "u" cannot get resource "configmaps" in API group "" in the namespace "d"',
+          'Forbidden',
+        ),
+      );
+    };
     const c = await connect();
     await expect(c.get(KINDS.ConfigMap, 'd', 'x')).rejects.toThrow('may not get configmaps in namespace d');
     expect(count).toBe(1);
-    answer = (_, response) => { json(response, 500, status(500, 'failed to create typed patch object: .bogus: field not declared in schema')); };
+    answer = (_, response) => {
+      json(response, 500, status(500, 'failed to create typed patch object: .bogus: field not declared in schema'));
+    };
     await expect(c.apply(configMap('x', 1))).rejects.toThrow('has a field that this cluster does not know: bogus');
     expect(count).toBe(2);
+    answer = (_, response) => {
+      json(response, 500, status(500, 'admission webhook "w.example.com" denied the request: not on Fridays'));
+    };
+    await expect(c.apply(configMap('x', 1))).rejects.toThrow(
+      'an admission rule of the cluster refuses configmaps x in namespace d: admission webhook "w.example.com" denied the request: not on Fridays',
+    );
+    expect(count).toBe(3);
   });
 
   it('gives up on a server that stays broken, within its time', async () => {
-    answer = (_, response) => { json(response, 503, status(503, 'not ready')); };
+    answer = (_, response) => {
+      json(response, 503, status(503, 'not ready'));
+    };
     const begun = performance.now();
     await expect((await connect()).serverVersion()).rejects.toThrow('503');
     expect(performance.now() - begun).toBeLessThan(6_000);
@@ -115,25 +229,51 @@ describe('the door to the API server', () => {
     const c = await connect({ user: { tokenFile: 'token' }, mask });
     expect((await c.get(KINDS.ConfigMap, 'd', 'x'))?.metadata.name).toBe('x');
     expect(secrets).toEqual(['old-token', 'new-token']);
-    answer = (_, response) => { json(response, 401, status(401, 'Unauthorized')); };
+    answer = (_, response) => {
+      json(response, 401, status(401, 'Unauthorized'));
+    };
     await expect(c.get(KINDS.ConfigMap, 'd', 'x')).rejects.toThrow("does not accept the credentials of context 'lab'");
     expect(count).toBe(4);
   });
 
   it('runs a login plugin, and says so when it cannot', async () => {
     const plugin = join(directory, 'login');
-    writeFileSync(plugin, '#!/bin/sh\necho \'{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"from-plugin"}}\'\n', { mode: 0o755 });
+    writeFileSync(
+      plugin,
+      '#!/bin/sh\necho \'{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"from-plugin"}}\'\n',
+      { mode: 0o755 },
+    );
     let seen: string | undefined;
-    answer = (request, response) => { seen = request.headers.authorization; json(response, 200, configMap('x', 1)); };
-    await (await connect({ user: { exec: { apiVersion: 'client.authentication.k8s.io/v1', command: plugin } } })).get(KINDS.ConfigMap, 'd', 'x');
+    answer = (request, response) => {
+      seen = request.headers.authorization;
+      json(response, 200, configMap('x', 1));
+    };
+    await (
+      await connect({ user: { exec: { apiVersion: 'client.authentication.k8s.io/v1', command: plugin } } })
+    ).get(KINDS.ConfigMap, 'd', 'x');
     expect(seen).toBe('Bearer from-plugin');
-    await expect(connect({ user: { exec: { apiVersion: 'client.authentication.k8s.io/v1', command: '/nonexistent/login' } } })).rejects.toThrow("the credentials of context 'lab' cannot be had");
+    await expect(
+      connect({ user: { exec: { apiVersion: 'client.authentication.k8s.io/v1', command: '/nonexistent/login' } } }),
+    ).rejects.toThrow("the credentials of context 'lab' cannot be had");
   });
 
   it('names the contexts that there are', async () => {
-    answer = (_, response) => { json(response, 200, {}); };
+    answer = (_, response) => {
+      json(response, 200, {});
+    };
     await connect();
-    await expect(connectCluster({ kubeconfig: { kind: 'file', path: join(directory, 'kubeconfig') }, context: 'lba', userAgent: 'x', log, mask: () => undefined, clock: systemClock, signal: abort.signal, env: {} })).rejects.toThrow("did you mean 'lab'?");
+    await expect(
+      connectCluster({
+        kubeconfig: { kind: 'file', path: join(directory, 'kubeconfig') },
+        context: 'lba',
+        userAgent: 'x',
+        log,
+        mask: () => undefined,
+        clock: systemClock,
+        signal: abort.signal,
+        env: {},
+      }),
+    ).rejects.toThrow("did you mean 'lab'?");
   });
 
   it('keeps a watch going: closed streams, a lost place, ERROR events, cut connections', async () => {
@@ -144,19 +284,28 @@ describe('the door to the API server', () => {
       const query = new URL(request.url ?? '', 'http://x').searchParams;
       if (query.get('watch') === null) {
         asked.push('list');
-        json(response, 200, { items: [configMap('listed', 50)], metadata: { resourceVersion: asked.filter((a) => a === 'list').length === 1 ? '50' : '80' } });
+        json(response, 200, {
+          items: [configMap('listed', 50)],
+          metadata: { resourceVersion: asked.filter((a) => a === 'list').length === 1 ? '50' : '80' },
+        });
         return;
       }
       asked.push(query.get('resourceVersion') ?? '');
       response.writeHead(200, { 'content-type': 'application/json' });
       switch (++watches) {
         case 1: // two changes in one chunk that also cuts a third in half; then a good end
-          response.write(line('ADDED', configMap('a', 51)) + line('BOOKMARK', configMap('', 55)) + line('MODIFIED', configMap('b', 56)).slice(0, 20));
-          setTimeout(() => { response.end(line('MODIFIED', configMap('b', 56)).slice(20)); }, 30);
+          response.write(
+            line('ADDED', configMap('a', 51)) + line('BOOKMARK', configMap('', 55)) + line('MODIFIED', configMap('b', 56)).slice(0, 20),
+          );
+          setTimeout(() => {
+            response.end(line('MODIFIED', configMap('b', 56)).slice(20));
+          }, 30);
           return;
         case 2: // cut in the middle
           response.write(line('DELETED', configMap('a', 57)));
-          setTimeout(() => { request.socket.destroy(); }, 30);
+          setTimeout(() => {
+            request.socket.destroy();
+          }, 30);
           return;
         case 3:
           response.end(line('ERROR', status(410, 'too old resource version', 'Expired')));
@@ -183,7 +332,9 @@ describe('the door to the API server', () => {
       else response.writeHead(200).write(`${JSON.stringify({ type: 'ADDED', object: configMap('a', 2) })}\n`);
     };
     const c = await connect();
-    setTimeout(() => { down = false; }, 800);
+    setTimeout(() => {
+      down = false;
+    }, 800);
     const changes: string[] = [];
     const stop = new AbortController();
     for await (const change of c.watch(KINDS.ConfigMap, { namespace: 'd', resourceVersion: '1', signal: stop.signal })) {
@@ -194,13 +345,26 @@ describe('the door to the API server', () => {
   });
 
   it('ends a watch that will never be allowed', async () => {
-    answer = (_, response) => { json(response, 403, status(403, 'x is forbidden: User "u" cannot watch resource "configmaps" in API group "" in the namespace "d"', 'Forbidden')); };
+    answer = (_, response) => {
+      json(
+        response,
+        403,
+        status(403, 'x is forbidden: User "u" cannot watch resource "configmaps" in API group "" in the namespace "d"', 'Forbidden'),
+      );
+    };
     const c = await connect();
-    await expect((async () => { for await (const _ of c.watch(KINDS.ConfigMap, { namespace: 'd', resourceVersion: '1', signal: abort.signal })) throw new Error('nothing was expected'); })()).rejects.toThrow('may not watch configmaps');
+    await expect(
+      (async () => {
+        for await (const _ of c.watch(KINDS.ConfigMap, { namespace: 'd', resourceVersion: '1', signal: abort.signal }))
+          throw new Error('nothing was expected');
+      })(),
+    ).rejects.toThrow('may not watch configmaps');
   });
 
   it('goes through the proxy of the environment, spares NO_PROXY, and trusts the CA of the kubeconfig only', async () => {
-    answer = (_, response) => { json(response, 200, configMap('x', 1)); };
+    answer = (_, response) => {
+      json(response, 200, configMap('x', 1));
+    };
     const proxy = await startProxy();
     const secure = await startSecureFront(address());
     try {
@@ -213,7 +377,9 @@ describe('the door to the API server', () => {
       expect(proxy.seen).toHaveLength(1);
       await spared.close();
       const distrusting = await connect({ url: secure.url });
-      await expect(distrusting.get(KINDS.ConfigMap, 'd', 'x')).rejects.toThrow(/the TLS connection to https:\/\/localhost:\d+ \(context 'lab'\) fails/);
+      await expect(distrusting.get(KINDS.ConfigMap, 'd', 'x')).rejects.toThrow(
+        /the TLS connection to https:\/\/localhost:\d+ \(context 'lab'\) fails/,
+      );
     } finally {
       await proxy.stop();
       await secure.stop();
@@ -221,7 +387,9 @@ describe('the door to the API server', () => {
   });
 
   it('says every request with RUNNER_DEBUG', async () => {
-    answer = (_, response) => { json(response, 200, configMap('x', 1)); };
+    answer = (_, response) => {
+      json(response, 200, configMap('x', 1));
+    };
     await (await connect()).get(KINDS.ConfigMap, 'd', 'x');
     expect(log.lines.join('\n')).toMatch(/debug kubernetes: GET \/api\/v1\/namespaces\/d\/configmaps\/x → 200 \(\d+ ms\)/);
   });

@@ -10,7 +10,12 @@ import { startGitHub, type DoubleRepository, type GitHubDouble } from '../testbe
 import { startRegistry, type Registry } from '../testbed/index.ts';
 
 /** The bundle, as the runner runs it; `PAASTA_TEST_SOURCES=1` runs the sources instead, which need no build. */
-const ENTRY = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), ...(process.env['PAASTA_TEST_SOURCES'] === '1' ? ['src', 'mark-for-deployment', 'index.ts'] : ['dist', 'mark-for-deployment', 'index.js']));
+const ENTRY = join(
+  dirname(dirname(dirname(fileURLToPath(import.meta.url)))),
+  ...(process.env['PAASTA_TEST_SOURCES'] === '1'
+    ? ['src', 'mark-for-deployment', 'index.ts']
+    : ['dist', 'mark-for-deployment', 'index.js']),
+);
 const DIGEST = `sha256:${'d'.repeat(64)}`;
 const GROUP = 'prod.main';
 const TAG = /^paasta-prod\.main-\d{8}T\d{6}-deploy$/;
@@ -27,12 +32,34 @@ let b: string;
 let c: string;
 
 const visible = (text: string): string => text.replace(/^::add-mask::.*$/gm, '');
-const tagsOf = async (): Promise<Record<string, string>> => Object.fromEntries(Object.entries(await repository.tags()).filter(([name]) => name.startsWith('paasta-')));
-function mark(inputs: Record<string, string>, env: Record<string, string | undefined> = {}, onStart?: BundleOptions['onStart']): Promise<BundleRun> {
+const tagsOf = async (): Promise<Record<string, string>> =>
+  Object.fromEntries(Object.entries(await repository.tags()).filter(([name]) => name.startsWith('paasta-')));
+function mark(
+  inputs: Record<string, string>,
+  env: Record<string, string | undefined> = {},
+  onStart?: BundleOptions['onStart'],
+): Promise<BundleRun> {
   return runBundle('mark-for-deployment', {
     entry: ENTRY,
-    inputs: { service: 'web', 'deploy-group': GROUP, commit: b, registry: front.host, 'soa-dir': join(scratch, 'soa'), 'system-config-dir': join(scratch, 'system'), 'github-token': token, ...inputs },
-    env: { GITHUB_REPOSITORY: `acme/${repository.name}`, GITHUB_SHA: b, GITHUB_EVENT_NAME: 'push', GITHUB_API_URL: github.apiUrl, GITHUB_SERVER_URL: github.url, RUNNER_DEBUG: '1', ...env },
+    inputs: {
+      service: 'web',
+      'deploy-group': GROUP,
+      commit: b,
+      registry: front.host,
+      'soa-dir': join(scratch, 'soa'),
+      'system-config-dir': join(scratch, 'system'),
+      'github-token': token,
+      ...inputs,
+    },
+    env: {
+      GITHUB_REPOSITORY: `acme/${repository.name}`,
+      GITHUB_SHA: b,
+      GITHUB_EVENT_NAME: 'push',
+      GITHUB_API_URL: github.apiUrl,
+      GITHUB_SERVER_URL: github.url,
+      RUNNER_DEBUG: '1',
+      ...env,
+    },
     deadline: 60_000,
     ...(onStart === undefined ? {} : { onStart }),
   });
@@ -55,7 +82,10 @@ afterAll(async () => {
 beforeEach(async () => {
   github.reset();
   front.asked.length = 0;
-  front.intercept = (request, response) => request.method === 'HEAD' && (response.writeHead(200, { 'docker-content-digest': DIGEST, 'content-type': 'application/vnd.oci.image.manifest.v1+json' }).end(), true);
+  front.intercept = (request, response) =>
+    request.method === 'HEAD' &&
+    (response.writeHead(200, { 'docker-content-digest': DIGEST, 'content-type': 'application/vnd.oci.image.manifest.v1+json' }).end(),
+    true);
   repository = await github.createRepository('acme', `web-${String(++counter)}`, { files: { 'a.txt': 'a' } });
   a = repository.firstCommit;
   b = await repository.commit({ 'a.txt': 'b' }, 'second');
@@ -98,7 +128,10 @@ describe('a mark through the API', () => {
     expect((await tagsOf())[result.outputs['tag'] ?? '']).toBe(b);
     expect(front.asked[0]?.path).toBe(`/v2/services-web/manifests/paasta-${b}-20260101T000000`);
     const next = await mark({ 'image-version': '20260201T000000' });
-    expect(next).toMatchObject({ code: 0, outputs: { marked: 'true', 'previous-commit': b, 'previous-image-version': '20260101T000000', 'compare-url': '' } });
+    expect(next).toMatchObject({
+      code: 0,
+      outputs: { marked: 'true', 'previous-commit': b, 'previous-image-version': '20260101T000000', 'compare-url': '' },
+    });
   });
 
   it('expands a short commit, and refuses one that nobody knows', async () => {
@@ -130,6 +163,7 @@ describe('a mark through the API', () => {
     expect(again.text).toContain('is already marked for');
     expect(again.text).toContain('eu.main is stopped under this version and stays stopped');
     expect(again.summary).toContain('was already marked');
+    expect((await mark({ 'dry-run': 'true' })).summary).toContain('was already marked');
     expect(Object.keys(await tagsOf())).toHaveLength(3);
     expect(repository.state.deployments).toHaveLength(1);
   });
@@ -151,7 +185,10 @@ describe('rules', () => {
     expect(result.text).toContain("no instance of web uses the deploy group 'prod.mian'");
     expect(result.text).toContain("did you mean 'prod.main'? known: prod.canary, prod.main");
     expect(await tagsOf()).toEqual({});
-    expect(await mark({ 'deploy-group': 'prod.mian', 'allow-unknown-group': 'true' })).toMatchObject({ code: 0, outputs: { marked: 'true' } });
+    expect(await mark({ 'deploy-group': 'prod.mian', 'allow-unknown-group': 'true' })).toMatchObject({
+      code: 0,
+      outputs: { marked: 'true' },
+    });
   });
 
   it('an unknown service is an error with near names', async () => {
@@ -316,7 +353,8 @@ describe('plain git', () => {
     execFileSync('git', ['clone', '--quiet', repository.bareDir, directory]);
     return directory;
   };
-  const byGit = (inputs: Record<string, string>): Promise<BundleRun> => mark({ 'git-url': repository.bareDir, 'github-token': '', ...inputs }, OUTSIDE);
+  const byGit = (inputs: Record<string, string>): Promise<BundleRun> =>
+    mark({ 'git-url': repository.bareDir, 'github-token': '', ...inputs }, OUTSIDE);
 
   it('marks a repository that is only a path, and makes no GitHub deployment', async () => {
     await repository.setRef('refs/tags/paasta-prod.main-20250101T000000-deploy', a);
@@ -338,12 +376,27 @@ describe('plain git', () => {
   it('expands what exactly one ref or the checkout knows', async () => {
     expect(await byGit({ commit: c.slice(0, 8) })).toMatchObject({ code: 0, outputs: { commit: c } });
     const own = checkout();
-    const result = await runBundle('mark-for-deployment', { entry: ENTRY, cwd: own, inputs: { service: 'web', 'deploy-group': 'prod.canary', commit: a.slice(0, 8), registry: front.host, 'soa-dir': join(scratch, 'soa'), 'system-config-dir': join(scratch, 'system') }, env: OUTSIDE });
+    const result = await runBundle('mark-for-deployment', {
+      entry: ENTRY,
+      cwd: own,
+      inputs: {
+        service: 'web',
+        'deploy-group': 'prod.canary',
+        commit: a.slice(0, 8),
+        registry: front.host,
+        'soa-dir': join(scratch, 'soa'),
+        'system-config-dir': join(scratch, 'system'),
+      },
+      env: OUTSIDE,
+    });
     expect(result).toMatchObject({ code: 0, outputs: { commit: a, marked: 'true' } });
   });
 
   it('uses git over HTTP when the server is not that of the API', async () => {
-    const result = await mark({ 'git-url': repository.cloneUrl.replace('://', `://x-access-token:${token}@`), 'github-token': '' }, OUTSIDE);
+    const result = await mark(
+      { 'git-url': repository.cloneUrl.replace('://', `://x-access-token:${token}@`), 'github-token': '' },
+      OUTSIDE,
+    );
     expect(result).toMatchObject({ code: 0, outputs: { marked: 'true', 'deployment-id': '' } });
     expect(visible(result.text)).not.toContain(token);
     expect(github.requests.every(({ path }) => path.includes('.git/'))).toBe(true);
@@ -393,7 +446,9 @@ describe('names that try to get out', () => {
     'verify-image': ['maybe', 'yes', '1'],
   };
   it.each([0, 1, 2, 3, 4, 5])('are refused before anything is asked (%i)', async (column) => {
-    const inputs = Object.fromEntries(Object.entries(attempts).flatMap(([name, values]) => (values[column] === undefined ? [] : [[name, values[column]]])));
+    const inputs = Object.fromEntries(
+      Object.entries(attempts).flatMap(([name, values]) => (values[column] === undefined ? [] : [[name, values[column]]])),
+    );
     const result = await mark(inputs);
     expect(result.code).toBe(1);
     for (const name of Object.keys(inputs)) expect(result.text).toMatch(new RegExp(`::error title=[^:]+::${name}: `));

@@ -25,7 +25,9 @@ function pids(...names: readonly string[]): readonly number[] {
 describe('run', () => {
   it('hands out lines while the program runs, by stream, whatever pieces they come in', async () => {
     const lines: string[] = [];
-    const result = await run(['sh', '-c', 'printf "a\\nb"; sleep 0.1; printf "c\\r\\n"; echo d >&2; printf "ü\\nlast"'], { onLine: (line, stream) => lines.push(`${stream}: ${line}`) });
+    const result = await run(['sh', '-c', 'printf "a\\nb"; sleep 0.1; printf "c\\r\\n"; echo d >&2; printf "ü\\nlast"'], {
+      onLine: (line, stream) => lines.push(`${stream}: ${line}`),
+    });
     expect(lines.filter((line) => line.startsWith('stdout'))).toEqual(['stdout: a', 'stdout: bc', 'stdout: ü', 'stdout: last']);
     expect(lines).toContain('stderr: d');
     expect(result).toMatchObject({ code: 0, signal: null, timedOut: false, cancelled: false, stdout: 'a\nbc\r\nü\nlast', stderr: 'd\n' });
@@ -33,7 +35,9 @@ describe('run', () => {
 
   it('passes words as they are: no shell sees them', async () => {
     const words = ['$(touch x)', 'a b', '; echo', '*', "'", '\n', '--', '`id`'];
-    const { stdout } = await run(['node', '-e', 'process.stdout.write(JSON.stringify(process.argv.slice(1)))', '--', ...words], { cwd: scratch });
+    const { stdout } = await run(['node', '-e', 'process.stdout.write(JSON.stringify(process.argv.slice(1)))', '--', ...words], {
+      cwd: scratch,
+    });
     expect(JSON.parse(stdout)).toEqual(words);
   });
 
@@ -86,12 +90,18 @@ describe('run', () => {
     const result = await run(['sh', '-c', `sleep 60 & echo $! > ${scratch}/two; wait`], { signal: controller.signal });
     expect(result).toMatchObject({ cancelled: true, timedOut: false });
     expect(pids('two').filter(runs)).toEqual([]);
-    expect(await run(['sh', '-c', `touch ${scratch}/never`], { signal: controller.signal })).toMatchObject({ cancelled: true, duration: 0 });
+    expect(await run(['sh', '-c', `touch ${scratch}/never`], { signal: controller.signal })).toMatchObject({
+      cancelled: true,
+      duration: 0,
+    });
   });
 
   it('leaves nothing behind when our own process has to exit', async () => {
     const script = join(scratch, 'exits.ts');
-    writeFileSync(script, `import { run } from ${JSON.stringify(join(import.meta.dirname, '../../src/shared/process/index.ts'))};\nvoid run(['sh', '-c', 'echo $$ > ${scratch}/three; sleep 60']);\nsetTimeout(() => process.exit(3), 400);\n`);
+    writeFileSync(
+      script,
+      `import { run } from ${JSON.stringify(join(import.meta.dirname, '../../src/shared/process/index.ts'))};\nvoid run(['sh', '-c', 'echo $$ > ${scratch}/three; sleep 60']);\nsetTimeout(() => process.exit(3), 400);\n`,
+    );
     expect((await run([process.execPath, script])).code).toBe(3);
     expect(pids('three').filter(runs)).toEqual([]);
   });
@@ -101,7 +111,10 @@ describe('run', () => {
     [['ls'], { cwd: '/no/such/directory' }, "cannot run 'ls': the directory '/no/such/directory' does not exist"],
     [['/etc/passwd'], {}, "the program '/etc/passwd' may not be executed"],
   ])('explains why %j cannot be started', async (argv, options, message) => {
-    const error = await run(argv, options).then(() => undefined, (reason: unknown) => reason);
+    const error = await run(argv, options).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
     expect(error).toBeInstanceOf(UserError);
     expect((error as UserError).message).toContain(message);
     expect((error as UserError).problems[0]?.hint).toBeTruthy();

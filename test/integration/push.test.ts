@@ -10,7 +10,10 @@ import { runBundle, type BundleRun } from '../support/runner.ts';
 import { ensureDocker, startRegistry, type Docker, type Registry } from '../testbed/index.ts';
 
 /** The bundle, as the runner runs it; `PAASTA_TEST_SOURCES=1` runs the sources instead, which need no build. */
-const ENTRY = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), ...(process.env['PAASTA_TEST_SOURCES'] === '1' ? ['src', 'push-to-registry', 'index.ts'] : ['dist', 'push-to-registry', 'index.js']));
+const ENTRY = join(
+  dirname(dirname(dirname(fileURLToPath(import.meta.url)))),
+  ...(process.env['PAASTA_TEST_SOURCES'] === '1' ? ['src', 'push-to-registry', 'index.ts'] : ['dist', 'push-to-registry', 'index.js']),
+);
 const NAME = `test-push-${String(process.pid)}`;
 /** What people see: the runner swallows the lines that register a secret. */
 const visible = (text: string): string => text.replace(/^::add-mask::.*$/gm, '');
@@ -25,7 +28,13 @@ describeWith([root()], 'push-to-registry', () => {
   let scratch: string;
   const made: string[] = [];
 
-  const engine = (args: readonly string[], input?: Buffer): string => execFileSync(docker.dockerPath, args, { env: { ...process.env, ...docker.env }, encoding: 'utf8', ...(input === undefined ? {} : { input }), stdio: ['pipe', 'pipe', 'pipe'] }).trim();
+  const engine = (args: readonly string[], input?: Buffer): string =>
+    execFileSync(docker.dockerPath, args, {
+      env: { ...process.env, ...docker.env },
+      encoding: 'utf8',
+      ...(input === undefined ? {} : { input }),
+      stdio: ['pipe', 'pipe', 'pipe'],
+    }).trim();
   /** An image without a build: one file, of that content. */
   const image = (reference: string, content: string): string => {
     writeFileSync(join(scratch, 'content'), content);
@@ -35,13 +44,34 @@ describeWith([root()], 'push-to-registry', () => {
     return id;
   };
   const login = (host: string, password = registry.password): void => {
-    writeFileSync(join(scratch, 'docker', 'config.json'), JSON.stringify({ auths: { [host]: { auth: Buffer.from(`${registry.user}:${password}`).toString('base64') } } }));
+    writeFileSync(
+      join(scratch, 'docker', 'config.json'),
+      JSON.stringify({ auths: { [host]: { auth: Buffer.from(`${registry.user}:${password}`).toString('base64') } } }),
+    );
   };
   const push = (inputs: Record<string, string>, env: Record<string, string> = {}): Promise<BundleRun> =>
-    runBundle('push-to-registry', { entry: ENTRY, inputs: { service: 'web', registry: registry.host, 'soa-dir': join(scratch, 'soa'), 'system-config-dir': join(scratch, 'system'), ...inputs }, env: { ...docker.env, DOCKER_CONFIG: join(scratch, 'docker'), RUNNER_DEBUG: '1', ...env }, deadline: 60_000 });
+    runBundle('push-to-registry', {
+      entry: ENTRY,
+      inputs: {
+        service: 'web',
+        registry: registry.host,
+        'soa-dir': join(scratch, 'soa'),
+        'system-config-dir': join(scratch, 'system'),
+        ...inputs,
+      },
+      env: { ...docker.env, DOCKER_CONFIG: join(scratch, 'docker'), RUNNER_DEBUG: '1', ...env },
+      deadline: 60_000,
+    });
   const digestOf = async (reference: string): Promise<string | null> => {
     const [, path = '', tag = ''] = /^[^/]+\/(.*):([^:]+)$/.exec(reference) ?? [];
-    const answer = await fetch(`http://${registry.host}/v2/${path}/manifests/${tag}`, { method: 'HEAD', headers: { authorization: `Basic ${Buffer.from(`${registry.user}:${registry.password}`).toString('base64')}`, accept: 'application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json' } });
+    const answer = await fetch(`http://${registry.host}/v2/${path}/manifests/${tag}`, {
+      method: 'HEAD',
+      headers: {
+        authorization: `Basic ${Buffer.from(`${registry.user}:${registry.password}`).toString('base64')}`,
+        accept:
+          'application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json',
+      },
+    });
     return answer.status === 200 ? answer.headers.get('docker-content-digest') : null;
   };
 
@@ -71,13 +101,19 @@ describeWith([root()], 'push-to-registry', () => {
     image(reference, 'first');
     const first = await push({ commit });
     expect(first.text).toContain(`docker push ${reference}`);
-    expect(first).toMatchObject({ code: 0, outputs: { image: reference, digest: await digestOf(reference), pushed: 'true', 'already-present': 'false' } });
+    expect(first).toMatchObject({
+      code: 0,
+      outputs: { image: reference, digest: await digestOf(reference), pushed: 'true', 'already-present': 'false' },
+    });
     expect(first.summary).toContain(`| \`${reference}\` | pushed | \`${first.outputs['digest'] ?? ''}\` |`);
     expect(visible(first.text)).not.toContain(registry.password);
 
     image(reference, 'another build of the same commit');
     const second = await push({ commit });
-    expect(second).toMatchObject({ code: 0, outputs: { image: reference, digest: first.outputs['digest'], pushed: 'false', 'already-present': 'true' } });
+    expect(second).toMatchObject({
+      code: 0,
+      outputs: { image: reference, digest: first.outputs['digest'], pushed: 'false', 'already-present': 'true' },
+    });
     expect(second.text).toContain('it is not overwritten');
     expect(second.text).not.toContain('run docker');
     expect(await digestOf(reference)).toBe(first.outputs['digest']);
@@ -156,7 +192,10 @@ describeWith([root()], 'push-to-registry', () => {
   it('says to run itest when there is no local image', async () => {
     const commit = newSha();
     const result = await push({ commit });
-    expect(result).toMatchObject({ code: 1, outputs: { image: `${registry.host}/services-web:paasta-${commit}`, pushed: 'false', digest: '' } });
+    expect(result).toMatchObject({
+      code: 1,
+      outputs: { image: `${registry.host}/services-web:paasta-${commit}`, pushed: 'false', digest: '' },
+    });
     expect(result.text).toContain(`there is no local image ${registry.host}/services-web:paasta-${commit} to push`);
     expect(result.text).toContain('run itest for this commit');
     expect(result.summary).toContain('LOCAL_IMAGE_MISSING');
@@ -168,7 +207,7 @@ describeWith([root()], 'push-to-registry', () => {
     login(registry.host, 'wrong-password');
     const result = await push({ commit });
     expect(result.code).toBe(1);
-    expect(result.text).toContain("refused our credentials");
+    expect(result.text).toContain('refused our credentials');
     expect(result.text).toContain(`docker login ${registry.host}`);
     expect(visible(result.text)).not.toContain('wrong-password');
     expect(result.text).not.toContain('run docker image push');
@@ -198,7 +237,12 @@ describeWith([root()], 'push-to-registry', () => {
     // docker tries failed uploads of layers again by itself, but not the manifest.
     const left = { HEAD: 1, PUT: 1 };
     front.intercept = (request, response) => {
-      const key = request.method === 'HEAD' && (request.url ?? '').includes('/manifests/') ? 'HEAD' : request.method === 'PUT' && (request.url ?? '').includes('/manifests/') ? 'PUT' : undefined;
+      const key =
+        request.method === 'HEAD' && (request.url ?? '').includes('/manifests/')
+          ? 'HEAD'
+          : request.method === 'PUT' && (request.url ?? '').includes('/manifests/')
+            ? 'PUT'
+            : undefined;
       return key !== undefined && left[key]-- > 0 && (request.resume(), response.writeHead(500).end(), true);
     };
     const result = await push({ commit, registry: front.host });
@@ -214,9 +258,13 @@ describeWith([root()], 'push-to-registry', () => {
     // An account that may read but not write: its token does not cover the upload.
     front.intercept = (request, response) => {
       const challenge = `Bearer realm="http://${front.host}/token",service="reg"`;
-      if ((request.url ?? '').startsWith('/token')) response.writeHead(200, { 'content-type': 'application/json' }).end('{"token":"pull-only"}');
+      if ((request.url ?? '').startsWith('/token'))
+        response.writeHead(200, { 'content-type': 'application/json' }).end('{"token":"pull-only"}');
       else if (request.headers.authorization !== 'Bearer pull-only') response.writeHead(401, { 'www-authenticate': challenge }).end();
-      else if (request.method === 'POST') response.writeHead(401, { 'www-authenticate': `${challenge},error="insufficient_scope"`, 'content-type': 'application/json' }).end('{"errors":[{"code":"DENIED","message":"requested access to the resource is denied"}]}');
+      else if (request.method === 'POST')
+        response
+          .writeHead(401, { 'www-authenticate': `${challenge},error="insufficient_scope"`, 'content-type': 'application/json' })
+          .end('{"errors":[{"code":"DENIED","message":"requested access to the resource is denied"}]}');
       else response.writeHead(404).end();
       return true;
     };
@@ -232,7 +280,18 @@ describeWith([root()], 'push-to-registry', () => {
     const commit = newSha();
     image(`${front.host}/services-web:paasta-${commit}`, 'refused');
     login(front.host);
-    front.intercept = (request, response) => request.method === 'POST' && (response.writeHead(404, { 'content-type': 'application/json' }).end(JSON.stringify({ errors: [{ code: 'NAME_UNKNOWN', message: "The repository with name 'services-web' does not exist in the registry with id '1'" }] })), true);
+    front.intercept = (request, response) =>
+      request.method === 'POST' &&
+      (response
+        .writeHead(404, { 'content-type': 'application/json' })
+        .end(
+          JSON.stringify({
+            errors: [
+              { code: 'NAME_UNKNOWN', message: "The repository with name 'services-web' does not exist in the registry with id '1'" },
+            ],
+          }),
+        ),
+      true);
     const result = await push({ commit, registry: front.host });
     expect(result.code).toBe(1);
     expect(result.text).toContain('REPOSITORY_MISSING');

@@ -11,7 +11,12 @@ import { runBundle, type BundleRun } from '../support/runner.ts';
 import { startGitHub, type DoubleRepository, type GitHubDouble } from '../testbed/github/index.ts';
 
 /** The bundle, as the runner runs it; `PAASTA_TEST_SOURCES=1` runs the sources instead, which need no build. */
-const ENTRY = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), ...(process.env['PAASTA_TEST_SOURCES'] === '1' ? ['src', 'mark-for-deployment', 'index.ts'] : ['dist', 'mark-for-deployment', 'index.js']));
+const ENTRY = join(
+  dirname(dirname(dirname(fileURLToPath(import.meta.url)))),
+  ...(process.env['PAASTA_TEST_SOURCES'] === '1'
+    ? ['src', 'mark-for-deployment', 'index.ts']
+    : ['dist', 'mark-for-deployment', 'index.js']),
+);
 const DIGEST = `sha256:${'d'.repeat(64)}`;
 
 let scratch: string;
@@ -24,12 +29,22 @@ let proxyUrl: string;
 /** What went through the proxy: `CONNECT host:port`, `GET http://…`. */
 const through: string[] = [];
 
-const listen = (server: net.Server): Promise<number> => new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port)));
+const listen = (server: net.Server): Promise<number> =>
+  new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port)));
 const openssl = (...args: string[]): void => void execFileSync('openssl', args, { cwd: scratch, stdio: 'pipe' });
 function mark(inputs: Record<string, string>, env: Record<string, string>): Promise<BundleRun> {
   return runBundle('mark-for-deployment', {
     entry: ENTRY,
-    inputs: { service: 'web', 'deploy-group': 'prod.main', commit: repository.firstCommit, registry: registryHost, 'soa-dir': join(scratch, 'soa'), 'system-config-dir': join(scratch, 'system'), 'github-token': github.addToken(), ...inputs },
+    inputs: {
+      service: 'web',
+      'deploy-group': 'prod.main',
+      commit: repository.firstCommit,
+      registry: registryHost,
+      'soa-dir': join(scratch, 'soa'),
+      'system-config-dir': join(scratch, 'system'),
+      'github-token': github.addToken(),
+      ...inputs,
+    },
     env: { GITHUB_REPOSITORY: 'acme/web', GITHUB_EVENT_NAME: 'push', GITHUB_API_URL: github.apiUrl, GITHUB_SERVER_URL: github.url, ...env },
     deadline: 60_000,
   });
@@ -44,18 +59,48 @@ beforeAll(async () => {
   openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'ca.key', '-out', 'ca.pem', '-days', '2', '-subj', '/CN=private CA');
   openssl('req', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'server.key', '-out', 'server.csr', '-subj', '/CN=registry');
   writeFileSync(join(scratch, 'san'), 'subjectAltName=IP:127.0.0.1');
-  openssl('x509', '-req', '-in', 'server.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-out', 'server.pem', '-days', '2', '-extfile', 'san');
-  registry = https.createServer({ key: readFileSync(join(scratch, 'server.key')), cert: readFileSync(join(scratch, 'server.pem')) }, (_, response) => {
-    response.writeHead(200, { 'docker-content-digest': DIGEST, 'content-type': 'application/vnd.oci.image.manifest.v1+json' }).end();
-  });
+  openssl(
+    'x509',
+    '-req',
+    '-in',
+    'server.csr',
+    '-CA',
+    'ca.pem',
+    '-CAkey',
+    'ca.key',
+    '-CAcreateserial',
+    '-out',
+    'server.pem',
+    '-days',
+    '2',
+    '-extfile',
+    'san',
+  );
+  registry = https.createServer(
+    { key: readFileSync(join(scratch, 'server.key')), cert: readFileSync(join(scratch, 'server.pem')) },
+    (_, response) => {
+      response.writeHead(200, { 'docker-content-digest': DIGEST, 'content-type': 'application/vnd.oci.image.manifest.v1+json' }).end();
+    },
+  );
   registryHost = `127.0.0.1:${String(await listen(registry))}`;
   proxy = http.createServer((request, response) => {
     through.push(`${request.method ?? ''} ${request.url ?? ''}`);
     const target = new URL(request.url ?? '');
-    request.pipe(http.request({ hostname: target.hostname, port: target.port, path: `${target.pathname}${target.search}`, method: request.method ?? 'GET', headers: request.headers }, (answer) => {
-      response.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.pipe(response);
-    }));
+    request.pipe(
+      http.request(
+        {
+          hostname: target.hostname,
+          port: target.port,
+          path: `${target.pathname}${target.search}`,
+          method: request.method ?? 'GET',
+          headers: request.headers,
+        },
+        (answer) => {
+          response.writeHead(answer.statusCode ?? 502, answer.headers);
+          answer.pipe(response);
+        },
+      ),
+    );
   });
   proxy.on('connect', (request: http.IncomingMessage, client: net.Socket, head: Buffer) => {
     through.push(`CONNECT ${request.url ?? ''}`);
@@ -105,17 +150,28 @@ describe('a registry with a private CA', () => {
     const result = await mark({}, { NODE_EXTRA_CA_CERTS: join(scratch, 'ca.pem'), HTTPS_PROXY: proxyUrl, HTTP_PROXY: proxyUrl });
     expect(result).toMatchObject({ code: 0, outputs: { marked: 'true' } });
     expect(through).toContain(`CONNECT ${registryHost}`);
-    expect(through.some((line) => line.startsWith(`CONNECT ${new URL(github.url).host}`) || line.startsWith(`POST ${github.apiUrl}/repos/acme/web/git/refs`))).toBe(true);
+    expect(
+      through.some(
+        (line) =>
+          line.startsWith(`CONNECT ${new URL(github.url).host}`) || line.startsWith(`POST ${github.apiUrl}/repos/acme/web/git/refs`),
+      ),
+    ).toBe(true);
   });
 
   it('is reached directly when NO_PROXY names it', async () => {
-    const result = await mark({ 'dry-run': 'true' }, { NODE_EXTRA_CA_CERTS: join(scratch, 'ca.pem'), HTTPS_PROXY: proxyUrl, HTTP_PROXY: proxyUrl, NO_PROXY: '127.0.0.1' });
+    const result = await mark(
+      { 'dry-run': 'true' },
+      { NODE_EXTRA_CA_CERTS: join(scratch, 'ca.pem'), HTTPS_PROXY: proxyUrl, HTTP_PROXY: proxyUrl, NO_PROXY: '127.0.0.1' },
+    );
     expect(result.code).toBe(0);
     expect(through).toEqual([]);
   });
 
   it('through a proxy that does not answer is explained', async () => {
-    const result = await mark({ 'dry-run': 'true' }, { NODE_EXTRA_CA_CERTS: join(scratch, 'ca.pem'), HTTPS_PROXY: 'http://127.0.0.1:9', NO_PROXY: '' });
+    const result = await mark(
+      { 'dry-run': 'true' },
+      { NODE_EXTRA_CA_CERTS: join(scratch, 'ca.pem'), HTTPS_PROXY: 'http://127.0.0.1:9', NO_PROXY: '' },
+    );
     expect(result.code).toBe(1);
     expect(result.text).toContain('REGISTRY_UNREACHABLE');
     expect(result.text).toContain('HTTPS_PROXY');

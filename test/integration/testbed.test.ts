@@ -1,16 +1,34 @@
 /** The testbed itself: a control plane with a fake node, without root, in seconds. */
-import { auditCounts, auditOffset, startCluster } from '../testbed/index.ts';
+import { existsSync } from 'node:fs';
+import { auditCounts, auditOffset, namedContext, startCluster } from '../testbed/index.ts';
 import type { Cluster } from '../testbed/index.ts';
 
 const NAME = `itb-${process.pid}`;
-const deployment = (name: string, replicas: number, image: string, annotations: Record<string, string> = {}): string => JSON.stringify({
-  apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name }, spec: { replicas, selector: { matchLabels: { app: name } },
-    template: { metadata: { labels: { app: name }, annotations }, spec: { containers: [{ name: 'main', image }] } } } });
+const deployment = (name: string, replicas: number, image: string, annotations: Record<string, string> = {}): string =>
+  JSON.stringify({
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name },
+    spec: {
+      replicas,
+      selector: { matchLabels: { app: name } },
+      template: { metadata: { labels: { app: name }, annotations }, spec: { containers: [{ name: 'main', image }] } },
+    },
+  });
 
 describe('a control plane with a fake node', () => {
   let cluster: Cluster;
-  beforeAll(async () => { cluster = await startCluster({ name: NAME, log: (line) => { console.error(line); } }); }, 900_000);
-  afterAll(async () => { await cluster.stop(); });
+  beforeAll(async () => {
+    cluster = await startCluster({
+      name: NAME,
+      log: (line) => {
+        console.error(line);
+      },
+    });
+  }, 900_000);
+  afterAll(async () => {
+    await cluster.stop();
+  });
   const jsonpath = (what: string, path: string): Promise<string> => cluster.must(['get', ...what.split(' '), '-o', `jsonpath=${path}`]);
 
   it('rolls a Deployment of 5, pinned by digest, and the pods say so', async () => {
@@ -32,8 +50,22 @@ describe('a control plane with a fake node', () => {
 
   it('plays failures: a crash loop with logs of this run and the one before', async () => {
     const p = 'fake.paasta-testbed/';
-    await cluster.must(['apply', '-f', '-'], { input: deployment('crash', 1, 'x', { [`${p}behaviour`]: 'crash-loop', [`${p}exit-code`]: '3', [`${p}log`]: 'now', [`${p}previous-log`]: 'boom' }) });
-    await cluster.must(['wait', '--for=jsonpath={.status.containerStatuses[0].lastState.terminated.exitCode}=3', 'pod', '-l', 'app=crash', '--timeout=20s']);
+    await cluster.must(['apply', '-f', '-'], {
+      input: deployment('crash', 1, 'x', {
+        [`${p}behaviour`]: 'crash-loop',
+        [`${p}exit-code`]: '3',
+        [`${p}log`]: 'now',
+        [`${p}previous-log`]: 'boom',
+      }),
+    });
+    await cluster.must([
+      'wait',
+      '--for=jsonpath={.status.containerStatuses[0].lastState.terminated.exitCode}=3',
+      'pod',
+      '-l',
+      'app=crash',
+      '--timeout=20s',
+    ]);
     expect(await cluster.must(['logs', 'deploy/crash', '--previous'])).toBe('boom');
     expect(await cluster.must(['logs', 'deploy/crash'])).toBe('now');
   });
@@ -41,7 +73,14 @@ describe('a control plane with a fake node', () => {
   it('takes rules for the pods that come later', async () => {
     cluster.setFakeRules([{ image: 'missing', behaviour: 'image-pull-error' }]);
     await cluster.must(['apply', '-f', '-'], { input: deployment('pull', 1, 'reg.invalid/missing:1') });
-    await cluster.must(['wait', '--for=jsonpath={.status.containerStatuses[0].state.waiting.reason}=ImagePullBackOff', 'pod', '-l', 'app=pull', '--timeout=20s']);
+    await cluster.must([
+      'wait',
+      '--for=jsonpath={.status.containerStatuses[0].state.waiting.reason}=ImagePullBackOff',
+      'pod',
+      '-l',
+      'app=pull',
+      '--timeout=20s',
+    ]);
   });
 
   it('RBAC is on: a token without rights is refused', async () => {
@@ -61,8 +100,46 @@ describe('a control plane with a fake node', () => {
   });
 
   it('the same name finds the same cluster', async () => {
-    const said: string[] = [], again = await startCluster({ name: NAME, log: (line) => { said.push(line); } });
+    const said: string[] = [],
+      again = await startCluster({
+        name: NAME,
+        log: (line) => {
+          said.push(line);
+        },
+      });
     expect(again.server).toBe(cluster.server);
     expect(said.join('\n')).toContain('is up already: reusing it');
+  });
+
+  it("uses the user's own cluster when PAASTA_TESTBED_CONTEXT names it, with a kubeconfig of its own, and leaves it running", async () => {
+    const before = { KUBECONFIG: process.env['KUBECONFIG'], PAASTA_TESTBED_CONTEXT: process.env['PAASTA_TESTBED_CONTEXT'] };
+    const said: string[] = [];
+    process.env['KUBECONFIG'] = cluster.kubeconfigPath;
+    try {
+      // the ambient kubeconfig alone is nothing to us
+      expect(await namedContext()).toBeUndefined();
+      process.env['PAASTA_TESTBED_CONTEXT'] = cluster.context;
+      const own = await startCluster({
+        name: `${NAME}-own`,
+        log: (line) => {
+          said.push(line);
+        },
+      });
+      expect(own).toMatchObject({ from: 'context', context: cluster.context, server: cluster.server });
+      expect(said).toEqual([
+        `using the cluster of context '${cluster.context}' (PAASTA_TESTBED_CONTEXT), ${cluster.server}: nothing is started`,
+      ]);
+      expect(own.kubeconfigPath).not.toBe(cluster.kubeconfigPath);
+      expect(await own.must(['get', 'deploy', 'web', '-o', 'name'])).toBe('deployment.apps/web');
+      await expect(own.restartApiServer()).rejects.toThrow("only for the testbed's own cluster");
+      await own.stop();
+      expect(existsSync(own.kubeconfigPath)).toBe(false);
+    } finally {
+      for (const [name, value] of Object.entries(before)) {
+        if (value === undefined) Reflect.deleteProperty(process.env, name);
+        else process.env[name] = value;
+      }
+    }
+    expect(await cluster.must(['get', '--raw', '/readyz'])).toBe('ok');
   });
 });

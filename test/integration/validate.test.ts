@@ -13,7 +13,10 @@ import { startGitHub, type DoubleRepository, type GitHubDouble } from '../testbe
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 /** The bundle, as the runner runs it; `PAASTA_TEST_SOURCES=1` runs the sources instead, which need no build. */
-const ENTRY = join(ROOT, ...(process.env['PAASTA_TEST_SOURCES'] === '1' ? ['src', 'validate', 'index.ts'] : ['dist', 'validate', 'index.js']));
+const ENTRY = join(
+  ROOT,
+  ...(process.env['PAASTA_TEST_SOURCES'] === '1' ? ['src', 'validate', 'index.ts'] : ['dist', 'validate', 'index.js']),
+);
 const COMMAND = join(ROOT, ...(process.env['PAASTA_TEST_SOURCES'] === '1' ? ['src', 'cli', 'index.ts'] : ['dist', 'cli', 'index.js']));
 
 let github: GitHubDouble;
@@ -26,7 +29,11 @@ let checkout: string;
 let base: string;
 let head: string;
 
-const git = (...argv: readonly string[]): string => execFileSync('git', ['-C', checkout, '-c', 'user.name=t', '-c', 'user.email=t@example.com', ...argv], { encoding: 'utf8', stdio: 'pipe' }).trim();
+const git = (...argv: readonly string[]): string =>
+  execFileSync('git', ['-C', checkout, '-c', 'user.name=t', '-c', 'user.email=t@example.com', ...argv], {
+    encoding: 'utf8',
+    stdio: 'pipe',
+  }).trim();
 function write(file: string, text: string): void {
   const path = join(checkout, file);
   mkdirSync(dirname(path), { recursive: true });
@@ -37,33 +44,69 @@ function commit(message: string): string {
   git('commit', '-q', '-m', message);
   return git('rev-parse', 'HEAD');
 }
-const GOOD = { 'service.yaml': 'description: x\nexternal_link: https://x.example\n', 'monitoring.yaml': 'team: x\n', 'deploy.yaml': 'pipeline:\n  - step: prod.main\n', 'kubernetes-prod.yaml': 'main:\n  deploy_group: prod.main\n' };
+const GOOD = {
+  'service.yaml': 'description: x\nexternal_link: https://x.example\n',
+  'monitoring.yaml': 'team: x\n',
+  'deploy.yaml': 'pipeline:\n  - step: prod.main\n',
+  'kubernetes-prod.yaml': 'main:\n  deploy_group: prod.main\n',
+};
 function writeService(service: string, files: Readonly<Record<string, string>> = {}): void {
   for (const [file, text] of Object.entries({ ...GOOD, ...files })) write(`soa/${service}/${file}`, text);
 }
 
-const env = (): Record<string, string> => ({ GITHUB_REPOSITORY: `acme/${repository.name}`, GITHUB_SHA: 'f'.repeat(40), GITHUB_EVENT_NAME: 'pull_request', GITHUB_BASE_REF: 'main', GITHUB_RUN_ID: '77', GITHUB_API_URL: github.apiUrl, GITHUB_SERVER_URL: github.url, GITHUB_ACTOR: 'alice' });
-function validate(inputs: Record<string, string> = {}, more: { readonly env?: Record<string, string>; readonly fork?: boolean } = {}): Promise<BundleRun> {
+const env = (): Record<string, string> => ({
+  GITHUB_REPOSITORY: `acme/${repository.name}`,
+  GITHUB_SHA: 'f'.repeat(40),
+  GITHUB_EVENT_NAME: 'pull_request',
+  GITHUB_BASE_REF: 'main',
+  GITHUB_RUN_ID: '77',
+  GITHUB_API_URL: github.apiUrl,
+  GITHUB_SERVER_URL: github.url,
+  GITHUB_ACTOR: 'alice',
+});
+function validate(
+  inputs: Record<string, string> = {},
+  more: { readonly env?: Record<string, string>; readonly fork?: boolean } = {},
+): Promise<BundleRun> {
   const name = `acme/${repository.name}`;
   return runBundle('validate', {
     entry: ENTRY,
     cwd: checkout,
     inputs: { 'soa-dir': 'soa', 'system-config-dir': 'system', 'github-token': token, ...inputs },
     env: { ...env(), ...more.env },
-    event: { pull_request: { number: 5, user: { login: 'alice' }, head: { sha: head, repo: { full_name: more.fork === true ? 'mallory/fork' : name } }, base: { sha: base, repo: { full_name: name } } }, repository: { full_name: name, name: repository.name, owner: { login: 'acme' } } },
+    event: {
+      pull_request: {
+        number: 5,
+        user: { login: 'alice' },
+        head: { sha: head, repo: { full_name: more.fork === true ? 'mallory/fork' : name } },
+        base: { sha: base, repo: { full_name: name } },
+      },
+      repository: { full_name: name, name: repository.name, owner: { login: 'acme' } },
+    },
     deadline: 60_000,
   });
 }
-function paasta(directory: string, ...argv: readonly string[]): { readonly code: number; readonly stdout: string; readonly stderr: string } {
+function paasta(
+  directory: string,
+  ...argv: readonly string[]
+): { readonly code: number; readonly stdout: string; readonly stderr: string } {
   try {
-    return { code: 0, stdout: execFileSync(process.execPath, [COMMAND, 'validate', ...argv], { cwd: directory, encoding: 'utf8', stdio: 'pipe' }), stderr: '' };
+    return {
+      code: 0,
+      stdout: execFileSync(process.execPath, [COMMAND, 'validate', ...argv], { cwd: directory, encoding: 'utf8', stdio: 'pipe' }),
+      stderr: '',
+    };
   } catch (error) {
     const { status, stdout, stderr } = error as { status: number; stdout: string; stderr: string };
     return { code: status, stdout, stderr };
   }
 }
 /** Where annotations of the check run stand. */
-const annotated = (): readonly string[] => (repository.state.checkRuns[0]?.annotations ?? []).map((one) => { const { path, start_line, annotation_level, title } = one as unknown as Record<string, string>; return `${String(path)}:${String(start_line)} ${String(annotation_level)} ${String(title)}`; });
+const annotated = (): readonly string[] =>
+  (repository.state.checkRuns[0]?.annotations ?? []).map((one) => {
+    const { path, start_line, annotation_level, title } = one as unknown as Record<string, string>;
+    return `${String(path)}:${String(start_line)} ${String(annotation_level)} ${String(title)}`;
+  });
 
 beforeAll(async () => {
   scratch = mkdtempSync(join(tmpdir(), 'paasta-validate-'));
@@ -89,7 +132,9 @@ beforeEach(async () => {
   git('fetch', '-q');
   head = base;
 });
-afterEach(() => { expect(github.violations()).toEqual([]); });
+afterEach(() => {
+  expect(github.violations()).toEqual([]);
+});
 
 function breakTree(): void {
   writeService('web', {
@@ -118,20 +163,39 @@ describe('a pull request with a broken tree', () => {
       'soa/web/smartstack.yaml:1 warning NAMESPACE_WITHOUT_INSTANCE',
     ]);
     expect(repository.state.checkRuns).toHaveLength(1);
-    expect(repository.state.checkRuns[0]).toMatchObject({ name: 'paasta validate', sha: head, conclusion: 'failure', title: '5 errors, 3 warnings in 2 services' });
-    expect(run.text).toContain("::error title=paasta-validate%3A YAML_INVALID,file=soa/api/kubernetes-prod.yaml,line=3,col=3::soa/api/kubernetes-prod.yaml:3:3: 'mem = 512' is not 'key: value'%0A  next: did you mean 'mem: 512'?");
-    expect(run.text).toContain("::error title=paasta-validate%3A UNKNOWN_KEY,file=soa/web/kubernetes-prod.yaml,line=3,col=3::soa/web/kubernetes-prod.yaml:3:3: unknown key 'cpuss' in main%0A  next: did you mean 'cpus' or 'gpus'?");
+    expect(repository.state.checkRuns[0]).toMatchObject({
+      name: 'paasta validate',
+      sha: head,
+      conclusion: 'failure',
+      title: '5 errors, 3 warnings in 2 services',
+    });
+    expect(run.text).toContain(
+      "::error title=paasta-validate%3A YAML_INVALID,file=soa/api/kubernetes-prod.yaml,line=3,col=3::soa/api/kubernetes-prod.yaml:3:3: 'mem = 512' is not 'key: value'%0A  next: did you mean 'mem: 512'?",
+    );
+    expect(run.text).toContain(
+      "::error title=paasta-validate%3A UNKNOWN_KEY,file=soa/web/kubernetes-prod.yaml,line=3,col=3::soa/web/kubernetes-prod.yaml:3:3: unknown key 'cpuss' in main%0A  next: did you mean 'cpus' or 'gpus'?",
+    );
     expect(run.text).toContain("did you mean 'prod.main'?");
     expect(run.text).toMatch(/^::warning title=paasta-validate%3A UNKNOWN_REGISTRATION,file=soa\/web\/kubernetes-prod\.yaml,line=4/m);
     expect(run.text).toContain('invalid configs found: 5 errors, 3 warnings in 2 services');
-    expect(run.outputs).toMatchObject({ ok: 'false', errors: '5', warnings: '3', services: '["api","web"]', 'check-run-id': String(repository.state.checkRuns[0]?.id) });
+    expect(run.outputs).toMatchObject({
+      ok: 'false',
+      errors: '5',
+      warnings: '3',
+      services: '["api","web"]',
+      'check-run-id': String(repository.state.checkRuns[0]?.id),
+    });
     expect(JSON.parse(run.outputs['problems'] ?? '')).toHaveLength(8);
     expect(run.summary).toContain('### validate: 5 errors, 3 warnings in 2 services');
     expect(run.summary).toContain('`soa/web/kubernetes-prod.yaml:3:3`');
   });
 
   it('sends more than 50 annotations in batches, and shows ten of a severity as commands and all others as lines', async () => {
-    writeService('web', { 'kubernetes-prod.yaml': Array.from({ length: 120 }, (_unused, at) => `i${String(at)}:\n  deploy_group: prod.main\n  cpus: 0\n`).join('') });
+    writeService('web', {
+      'kubernetes-prod.yaml': Array.from({ length: 120 }, (_unused, at) => `i${String(at)}:\n  deploy_group: prod.main\n  cpus: 0\n`).join(
+        '',
+      ),
+    });
     head = commit('many');
     git('push', '-q', 'origin', 'HEAD:topic');
     const run = await validate({ service: 'web' });
@@ -145,16 +209,39 @@ describe('a pull request with a broken tree', () => {
   it('writes SARIF and JSON with the same places', async () => {
     breakTree();
     await validate({ 'sarif-file': 'out/paasta.sarif', 'json-file': 'out/paasta.json' });
-    const sarif = JSON.parse(readFileSync(join(checkout, 'out', 'paasta.sarif'), 'utf8')) as { version: string; runs: { tool: { driver: { rules: { id: string }[] } }; results: { ruleId: string; ruleIndex: number; level: string; locations: { physicalLocation: { artifactLocation: { uri: string }; region: { startLine: number; startColumn: number } } }[]; partialFingerprints: Record<string, string> }[] }[] };
+    const sarif = JSON.parse(readFileSync(join(checkout, 'out', 'paasta.sarif'), 'utf8')) as {
+      version: string;
+      runs: {
+        tool: { driver: { rules: { id: string }[] } };
+        results: {
+          ruleId: string;
+          ruleIndex: number;
+          level: string;
+          locations: { physicalLocation: { artifactLocation: { uri: string }; region: { startLine: number; startColumn: number } } }[];
+          partialFingerprints: Record<string, string>;
+        }[];
+      }[];
+    };
     expect(sarif.version).toBe('2.1.0');
     const [{ results, tool } = { results: [], tool: { driver: { rules: [] } } }] = sarif.runs;
     expect(results).toHaveLength(8);
     for (const { ruleId, ruleIndex } of results) expect(tool.driver.rules[ruleIndex]?.id).toBe(ruleId);
     expect(new Set(results.map(({ partialFingerprints }) => Object.values(partialFingerprints)[0])).size).toBe(8);
-    expect(results.find(({ ruleId }) => ruleId === 'UNKNOWN_KEY')).toMatchObject({ level: 'error', locations: [{ physicalLocation: { artifactLocation: { uri: 'soa/web/kubernetes-prod.yaml' }, region: { startLine: 3, startColumn: 3 } } }] });
-    const json = JSON.parse(readFileSync(join(checkout, 'out', 'paasta.json'), 'utf8')) as { ok: boolean; problems: { file: string; line: number; hint: string | null }[] };
+    expect(results.find(({ ruleId }) => ruleId === 'UNKNOWN_KEY')).toMatchObject({
+      level: 'error',
+      locations: [
+        { physicalLocation: { artifactLocation: { uri: 'soa/web/kubernetes-prod.yaml' }, region: { startLine: 3, startColumn: 3 } } },
+      ],
+    });
+    const json = JSON.parse(readFileSync(join(checkout, 'out', 'paasta.json'), 'utf8')) as {
+      ok: boolean;
+      problems: { file: string; line: number; hint: string | null }[];
+    };
     expect(json.ok).toBe(false);
-    expect(json.problems.find(({ file }) => file === 'soa/api/kubernetes-prod.yaml')).toMatchObject({ line: 3, hint: "did you mean 'mem: 512'?" });
+    expect(json.problems.find(({ file }) => file === 'soa/api/kubernetes-prod.yaml')).toMatchObject({
+      line: 3,
+      hint: "did you mean 'mem: 512'?",
+    });
   });
 
   it('still fails with all its annotations in the log when the token may make no check run', async () => {
@@ -190,7 +277,10 @@ describe('a good tree', () => {
   });
 
   it('is validated without a system configuration, too, and says what that means', async () => {
-    writeService('web', { 'kubernetes-prod.yaml': 'main:\n  deploy_group: prod.main\n  env: {A: SECRET(x)}\n', 'secrets/x.json': '{"environments": {"prod": {"ciphertext": "y"}}}' });
+    writeService('web', {
+      'kubernetes-prod.yaml': 'main:\n  deploy_group: prod.main\n  env: {A: SECRET(x)}\n',
+      'secrets/x.json': '{"environments": {"prod": {"ciphertext": "y"}}}',
+    });
     const run = await validate({ 'system-config-dir': 'nowhere' });
     expect(run.code).toBe(0);
     expect(run.text).toContain('those that files name are taken (prod)');
@@ -231,7 +321,9 @@ describe('paasta validate', () => {
     const run = paasta(join(checkout, 'soa', 'api'), '--system-config-dir', join(checkout, 'system'));
     expect(run.code).toBe(1);
     expect(run.stdout).toBe('✗ api: 1 error (schemas)\n');
-    expect(run.stderr).toContain("error: kubernetes-prod.yaml:3:3: 'mem = 512' is not 'key: value'\n  next: did you mean 'mem: 512'? [YAML_INVALID]");
+    expect(run.stderr).toContain(
+      "error: kubernetes-prod.yaml:3:3: 'mem = 512' is not 'key: value'\n  next: did you mean 'mem: 512'? [YAML_INVALID]",
+    );
   });
 
   it('takes a service, a path, or nothing for the whole tree', () => {
@@ -240,7 +332,10 @@ describe('paasta validate', () => {
     expect(paasta(checkout, 'soa/api', ...options).stdout).toBe('✓ api\n');
     expect(paasta(checkout, 'soa', ...options).stdout).toBe('✓ api\n✓ web\n');
     expect(paasta(checkout, '-y', 'soa', ...options).stdout).toBe('✓ api\n✓ web\n');
-    expect(JSON.parse(paasta(checkout, 'soa', '--json', ...options).stdout)).toMatchObject({ ok: true, services: [{ service: 'api' }, { service: 'web' }] });
+    expect(JSON.parse(paasta(checkout, 'soa', '--json', ...options).stdout)).toMatchObject({
+      ok: true,
+      services: [{ service: 'api' }, { service: 'web' }],
+    });
   });
 
   it('explains a service that is not there', () => {

@@ -22,25 +22,35 @@ describe('workflows', () => {
   };
 
   beforeAll(async () => {
-    actionlint = await ensureTool('actionlint', (line) => { process.stderr.write(`${line}\n`); });
+    actionlint = await ensureTool('actionlint', (line) => {
+      process.stderr.write(`${line}\n`);
+    });
     directory = mkdtempSync(join(tmpdir(), 'paasta-lint-'));
     mkdirSync(join(directory, '.git'));
     mkdirSync(join(directory, '.github', 'workflows'), { recursive: true });
     // actionlint 1.7.12 knows neither `$/` nor `concurrency.queue`: the same files with `./` and without the key
-    for (const [from, names] of [['.github/workflows', readdirSync(join(ROOT, '.github/workflows'))], ['examples/workflows', readdirSync(join(ROOT, 'examples/workflows'))]] as const) {
+    for (const [from, names] of [
+      ['.github/workflows', readdirSync(join(ROOT, '.github/workflows'))],
+      ['examples/workflows', readdirSync(join(ROOT, 'examples/workflows'))],
+    ] as const) {
       for (const name of names) {
-        const text = readFileSync(join(ROOT, from, name), 'utf8').replace(/(uses: )\$\//g, '$1./').replace(/OWNER\/paasta-actions\/(\.github\/workflows\/[\w.-]+)@v1/g, './$1');
+        const text = readFileSync(join(ROOT, from, name), 'utf8')
+          .replace(/(uses: )\$\//g, '$1./')
+          .replace(/OWNER\/paasta-actions\/(\.github\/workflows\/[\w.-]+)@v1/g, './$1');
         writeFileSync(join(directory, '.github', 'workflows', from.startsWith('examples') ? `example-${name}` : name), forAct(text));
       }
     }
-    for (const name of readdirSync(ROOT).filter((n) => n.startsWith('action-'))) cpSync(join(ROOT, name), join(directory, name), { recursive: true });
+    for (const name of readdirSync(ROOT).filter((n) => n.startsWith('action-')))
+      cpSync(join(ROOT, name), join(directory, name), { recursive: true });
     // actionlint looks whether `main` exists
     for (const name of readdirSync(join(ROOT, 'dist'))) {
       mkdirSync(join(directory, 'dist', name), { recursive: true });
       writeFileSync(join(directory, 'dist', name, 'index.js'), '');
     }
   }, 300_000);
-  afterAll(() => { rmSync(directory, { recursive: true, force: true }); });
+  afterAll(() => {
+    rmSync(directory, { recursive: true, force: true });
+  });
 
   it('are what GitHub understands, and pass our actions only inputs that they have', async () => {
     expect(await lint()).toBe('');

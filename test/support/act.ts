@@ -21,10 +21,15 @@ export async function publish(github: GitHubDouble, repository: string, tag: str
     files[`${action}/action.yml`] = readFileSync(join(ROOT, action, 'action.yml'), 'utf8');
   }
   for (const [path, text] of Object.entries(filesOf(join(ROOT, 'dist')))) files[`dist/${path}`] = text;
-  for (const workflow of publicWorkflows()) files[`.github/workflows/${workflow}`] = forAct(pinned(readFileSync(join(ROOT, '.github', 'workflows', workflow), 'utf8'), repository, tag));
+  for (const workflow of publicWorkflows())
+    files[`.github/workflows/${workflow}`] = forAct(
+      pinned(readFileSync(join(ROOT, '.github', 'workflows', workflow), 'utf8'), repository, tag),
+    );
   const ours = await github.createRepository(owner, name, { files });
   await ours.setRef(`refs/tags/${tag}`, ours.firstCommit);
-  const checkout = await github.createRepository('actions', 'checkout', { files: { 'action.yml': `name: checkout
+  const checkout = await github.createRepository('actions', 'checkout', {
+    files: {
+      'action.yml': `name: checkout
 description: stands in for actions/checkout where another repository is asked for
 inputs:
   repository: {description: owner/name, default: ''}
@@ -43,7 +48,9 @@ runs:
         header="authorization: basic $(printf 'x-access-token:%s' "$TOKEN" | base64 -w0)"
         git -c http.extraHeader="$header" fetch --quiet --depth=1 "$GITHUB_SERVER_URL/\${REPOSITORY:-$GITHUB_REPOSITORY}.git" "\${REF:-HEAD}"
         git checkout --quiet FETCH_HEAD
-` } });
+`,
+    },
+  });
   await checkout.setRef('refs/tags/v5', checkout.firstCommit);
 }
 
@@ -78,22 +85,57 @@ export async function runAct(options: {
   try {
     const bin = join(state, 'bin');
     mkdirSync(bin);
-    writeFileSync(join(bin, 'docker'), `#!/bin/sh
+    writeFileSync(
+      join(bin, 'docker'),
+      `#!/bin/sh
 if [ "$GITHUB_JOB" != build ]; then echo "docker: this job has no docker engine (GITHUB_JOB=$GITHUB_JOB)" >&2; exit 127; fi
 exec '${options.docker}' "$@"
-`);
+`,
+    );
     chmodSync(join(bin, 'docker'), 0o755);
     writeFileSync(join(state, 'event.json'), JSON.stringify(options.payload));
     const secrets = join(state, 'secrets');
-    writeFileSync(secrets, Object.entries({ GITHUB_TOKEN: options.token, ...options.secrets }).map(([k, v]) => `${k}=${JSON.stringify(v)}\n`).join(''));
-    const argv = [options.event, '-W', options.workflow, '-e', join(state, 'event.json'), '-P', 'ubuntu-latest=-self-hosted', '--no-cache-server', '--pull=false', '--rm', '--json',
-      '--env', `GITHUB_REPOSITORY=${options.repository}`, '--env', `GITHUB_REPOSITORY_OWNER=${options.repository.split('/')[0] ?? ''}`,
-      '--secret-file', secrets, '--actor', options.actor ?? 'ada', '--env', `GITHUB_API_URL=${options.github.apiUrl}`, '--env', `GITHUB_SERVER_URL=${options.github.url}`,
-      ...Object.entries(options.env).flatMap(([k, v]) => ['--env', `${k}=${v}`])];
+    writeFileSync(
+      secrets,
+      Object.entries({ GITHUB_TOKEN: options.token, ...options.secrets })
+        .map(([k, v]) => `${k}=${JSON.stringify(v)}\n`)
+        .join(''),
+    );
+    const argv = [
+      options.event,
+      '-W',
+      options.workflow,
+      '-e',
+      join(state, 'event.json'),
+      '-P',
+      'ubuntu-latest=-self-hosted',
+      '--no-cache-server',
+      '--pull=false',
+      '--rm',
+      '--json',
+      '--env',
+      `GITHUB_REPOSITORY=${options.repository}`,
+      '--env',
+      `GITHUB_REPOSITORY_OWNER=${options.repository.split('/')[0] ?? ''}`,
+      '--secret-file',
+      secrets,
+      '--actor',
+      options.actor ?? 'ada',
+      '--env',
+      `GITHUB_API_URL=${options.github.apiUrl}`,
+      '--env',
+      `GITHUB_SERVER_URL=${options.github.url}`,
+      ...Object.entries(options.env).flatMap(([k, v]) => ['--env', `${k}=${v}`]),
+    ];
     return await new Promise<ActRun>((resolve, reject) => {
       const child = spawn(options.act, argv, {
         cwd: options.directory,
-        env: { HOME: state, PATH: [bin, dirname(process.execPath), ...options.path, '/usr/local/bin', '/usr/bin', '/bin'].join(':'), ...options.env, GITHUB_SERVER_URL: options.github.url },
+        env: {
+          HOME: state,
+          PATH: [bin, dirname(process.execPath), ...options.path, '/usr/local/bin', '/usr/bin', '/bin'].join(':'),
+          ...options.env,
+          GITHUB_SERVER_URL: options.github.url,
+        },
         stdio: ['ignore', 'pipe', 'pipe'],
       });
       let text = '';
@@ -114,7 +156,9 @@ exec '${options.docker}' "$@"
         lines.forEach(take);
       };
       child.stdout.setEncoding('utf8').on('data', feed);
-      child.stderr.setEncoding('utf8').on('data', (chunk: string) => { text += chunk; });
+      child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk;
+      });
       const timer = setTimeout(() => child.kill('SIGKILL'), 300_000);
       child.on('error', reject).on('close', (code) => {
         clearTimeout(timer);

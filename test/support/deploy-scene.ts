@@ -40,12 +40,20 @@ export function createScene(cluster: Pick<Cluster, 'kubeconfigPath'>, name = 'la
       put(join(soaDir, path), text);
     },
     mark: (service, versions, stopped = []) => {
-      const deployments = Object.fromEntries(Object.entries(versions).map(([group, commit]) => [group, { docker_image: `services-${service}:paasta-${commit}`, git_sha: commit, image_version: null }]));
+      const deployments = Object.fromEntries(
+        Object.entries(versions).map(([group, commit]) => [
+          group,
+          { docker_image: `services-${service}:paasta-${commit}`, git_sha: commit, image_version: null },
+        ]),
+      );
       const controls = Object.fromEntries(stopped.map((branch) => [`${service}:${branch}`, { desired_state: 'stop', force_bounce: null }]));
       put(join(soaDir, service, 'deployments.json'), JSON.stringify({ v1: {}, v2: { deployments, controls } }));
     },
     system: (values) => {
-      put(join(systemDir, 'paasta.json'), JSON.stringify({ clusters: [name, 'elsewhere'], docker_registry: 'registry.invalid', volumes: [], pre_stop: 'native', ...values }));
+      put(
+        join(systemDir, 'paasta.json'),
+        JSON.stringify({ clusters: [name, 'elsewhere'], docker_registry: 'registry.invalid', volumes: [], pre_stop: 'native', ...values }),
+      );
     },
     deploy: (inputs = {}, options = {}) =>
       runBundle('deploy', {
@@ -53,7 +61,16 @@ export function createScene(cluster: Pick<Cluster, 'kubeconfigPath'>, name = 'la
         cwd: directory,
         deadline: 90_000,
         ...options,
-        inputs: { cluster: name, 'soa-dir': 'soa-configs', 'system-config-dir': 'system', kubeconfig: cluster.kubeconfigPath, 'pin-digest': 'false', timeout: '60s', ...inputs },
+        inputs: {
+          cluster: name,
+          'soa-dir': 'soa-configs',
+          'system-config-dir': 'system',
+          kubeconfig: cluster.kubeconfigPath,
+          'pin-digest': 'false',
+          timeout: '60s',
+          'stability-window': '0s',
+          ...inputs,
+        },
       }),
     remove: () => {
       rmSync(directory, { recursive: true, force: true });
@@ -64,4 +81,5 @@ export function createScene(cluster: Pick<Cluster, 'kubeconfigPath'>, name = 'la
 }
 
 /** An instance without a port, quick to stop. */
-export const worker = (extra = ''): string => `{cpus: 0.1, mem: 64, disk: 64, instances: 2, deploy_group: prod, cmd: 'true'${extra === '' ? '' : `, ${extra}`}}`;
+export const worker = (extra = ''): string =>
+  `{cpus: 0.1, mem: 64, disk: 64, instances: 2, deploy_group: prod, cmd: 'true'${extra === '' ? '' : `, ${extra}`}}`;

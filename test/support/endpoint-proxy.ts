@@ -50,16 +50,31 @@ export async function startEndpointProxy(options: {
   let watcher: ChildProcess | undefined;
   const watch = (): void => {
     const selector = encodeURIComponent(`kubernetes.io/service-name=${options.service}`);
-    watcher = spawn(options.kubectl, ['--kubeconfig', options.kubeconfig, 'get', '--raw',
-      `/apis/discovery.k8s.io/v1/namespaces/${options.namespace}/endpointslices?watch=true&labelSelector=${selector}`], { stdio: ['ignore', 'pipe', 'ignore'] });
+    watcher = spawn(
+      options.kubectl,
+      [
+        '--kubeconfig',
+        options.kubeconfig,
+        'get',
+        '--raw',
+        `/apis/discovery.k8s.io/v1/namespaces/${options.namespace}/endpointslices?watch=true&labelSelector=${selector}`,
+      ],
+      { stdio: ['ignore', 'pipe', 'ignore'] },
+    );
     createInterface({ input: watcher.stdout as NodeJS.ReadableStream }).on('line', (line) => {
       const event = JSON.parse(line) as { type: string; object: Slice };
       if (event.type === 'ERROR') return;
       const port = event.object.ports?.[0]?.port;
-      const ready = event.type === 'DELETED' || port === undefined ? [] : (event.object.endpoints ?? []).filter((e) => e.conditions?.ready !== false);
-      follow(event.object.metadata.name, ready.flatMap((e) => e.addresses.map((a) => `${a}:${String(port)}`)));
+      const ready =
+        event.type === 'DELETED' || port === undefined ? [] : (event.object.endpoints ?? []).filter((e) => e.conditions?.ready !== false);
+      follow(
+        event.object.metadata.name,
+        ready.flatMap((e) => e.addresses.map((a) => `${a}:${String(port)}`)),
+      );
     });
-    watcher.on('exit', () => { if (!stopped) setTimeout(watch, 100); });
+    watcher.on('exit', () => {
+      if (!stopped) setTimeout(watch, 100);
+    });
   };
   watch();
 
@@ -94,7 +109,10 @@ export async function startEndpointProxy(options: {
     async ready(count, timeout) {
       const end = Date.now() + timeout;
       while (current.length < count) {
-        if (Date.now() > end) throw new Error(`the proxy for ${options.namespace}/${options.service} sees ${current.length} of ${count} endpoints after ${timeout} ms`);
+        if (Date.now() > end)
+          throw new Error(
+            `the proxy for ${options.namespace}/${options.service} sees ${current.length} of ${count} endpoints after ${timeout} ms`,
+          );
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
     },

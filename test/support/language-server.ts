@@ -3,12 +3,22 @@ import { spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const PROGRAM = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), 'node_modules', 'yaml-language-server', 'bin', 'yaml-language-server');
+const PROGRAM = join(
+  dirname(dirname(dirname(fileURLToPath(import.meta.url)))),
+  'node_modules',
+  'yaml-language-server',
+  'bin',
+  'yaml-language-server',
+);
 
 interface Message {
   readonly id?: number;
   readonly method?: string;
-  readonly params?: { readonly items?: readonly { readonly section?: string }[]; readonly uri?: string; readonly diagnostics?: readonly Diagnostic[] };
+  readonly params?: {
+    readonly items?: readonly { readonly section?: string }[];
+    readonly uri?: string;
+    readonly diagnostics?: readonly Diagnostic[];
+  };
   readonly result?: unknown;
 }
 
@@ -48,8 +58,16 @@ export async function openEditor(): Promise<Editor> {
   };
   const take = (message: Message): void => {
     if (message.method === undefined) waiting.get(message.id ?? -1)?.(message.result);
-    else if (message.id !== undefined) send({ id: message.id, result: message.method === 'workspace/configuration' ? (message.params?.items ?? []).map(({ section }) => (section === 'yaml' ? settings.yaml : null)) : null });
-    else if (message.method === 'textDocument/publishDiagnostics') published.get(message.params?.uri ?? '')?.(message.params?.diagnostics ?? []);
+    else if (message.id !== undefined)
+      send({
+        id: message.id,
+        result:
+          message.method === 'workspace/configuration'
+            ? (message.params?.items ?? []).map(({ section }) => (section === 'yaml' ? settings.yaml : null))
+            : null,
+      });
+    else if (message.method === 'textDocument/publishDiagnostics')
+      published.get(message.params?.uri ?? '')?.(message.params?.diagnostics ?? []);
   };
   let buffer = Buffer.alloc(0);
   child.stdout.on('data', (chunk: Buffer) => {
@@ -63,7 +81,11 @@ export async function openEditor(): Promise<Editor> {
       take(JSON.parse(body) as Message);
     }
   });
-  await request('initialize', { processId: process.pid, rootUri: null, capabilities: { workspace: { configuration: true }, textDocument: { completion: { completionItem: { snippetSupport: true } } } } });
+  await request('initialize', {
+    processId: process.pid,
+    rootUri: null,
+    capabilities: { workspace: { configuration: true }, textDocument: { completion: { completionItem: { snippetSupport: true } } } },
+  });
   send({ method: 'initialized', params: {} });
   send({ method: 'workspace/didChangeConfiguration', params: { settings } });
 
@@ -72,11 +94,18 @@ export async function openEditor(): Promise<Editor> {
   /** Opens the text; the place of its `|`. */
   const open = (uri: string, marked: string): { readonly line: number; readonly character: number } => {
     const at = marked.indexOf('|');
-    send({ method: 'textDocument/didOpen', params: { textDocument: { uri, languageId: 'yaml', version: 1, text: at === -1 ? marked : marked.slice(0, at) + marked.slice(at + 1) } } });
+    send({
+      method: 'textDocument/didOpen',
+      params: {
+        textDocument: { uri, languageId: 'yaml', version: 1, text: at === -1 ? marked : marked.slice(0, at) + marked.slice(at + 1) },
+      },
+    });
     const before = marked.slice(0, Math.max(0, at)).split('\n');
     return { line: before.length - 1, character: (before.at(-1) ?? '').length };
   };
-  const close = (uri: string): void => { send({ method: 'textDocument/didClose', params: { textDocument: { uri } } }); };
+  const close = (uri: string): void => {
+    send({ method: 'textDocument/didClose', params: { textDocument: { uri } } });
+  };
   return {
     complete: async (name, text) => {
       const uri = fresh(name);
@@ -103,7 +132,9 @@ export async function openEditor(): Promise<Editor> {
       return found.map(({ message, range }) => `${String(range.start.line + 1)}:${String(range.start.character + 1)} ${message}`);
     },
     close: async () => {
-      const ended = new Promise((resolve) => { child.once('exit', resolve); });
+      const ended = new Promise((resolve) => {
+        child.once('exit', resolve);
+      });
       await request('shutdown', null);
       send({ method: 'exit' });
       await ended;

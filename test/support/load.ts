@@ -45,16 +45,33 @@ export function startLoad(options: { port: number; rate: number; path?: string; 
       if (reason !== undefined) lose(`${keepAlive ? 'kept-alive' : 'fresh'} connection: ${reason}`);
     };
     const request = http.get(
-      { host: '127.0.0.1', port: options.port, path: options.path ?? '/', agent: keepAlive ? agent : false, timeout: 10_000, ...(keepAlive ? {} : { headers: { connection: 'close' } }) },
+      {
+        host: '127.0.0.1',
+        port: options.port,
+        path: options.path ?? '/',
+        agent: keepAlive ? agent : false,
+        timeout: 10_000,
+        ...(keepAlive ? {} : { headers: { connection: 'close' } }),
+      },
       (response) => {
         let body = '';
-        response.setEncoding('utf8').on('data', (chunk: string) => (body += chunk)).on('error', (error) => { end(error.message); }).on('end', () => {
-          answers[body.trim()] = (answers[body.trim()] ?? 0) + 1;
-          end(response.statusCode === 200 ? undefined : `HTTP ${String(response.statusCode)}`);
-        });
+        response
+          .setEncoding('utf8')
+          .on('data', (chunk: string) => (body += chunk))
+          .on('error', (error) => {
+            end(error.message);
+          })
+          .on('end', () => {
+            answers[body.trim()] = (answers[body.trim()] ?? 0) + 1;
+            end(response.statusCode === 200 ? undefined : `HTTP ${String(response.statusCode)}`);
+          });
       },
     );
-    request.on('timeout', () => request.destroy(new Error('no answer within 10 s'))).on('error', (error: NodeJS.ErrnoException) => { end(error.code ?? error.message); });
+    request
+      .on('timeout', () => request.destroy(new Error('no answer within 10 s')))
+      .on('error', (error: NodeJS.ErrnoException) => {
+        end(error.code ?? error.message);
+      });
   };
   // by the clock, not by the tick: a late timer sends what is due, so the rate holds
   const timer = setInterval(() => {

@@ -9,14 +9,28 @@ export function recordingLog(): RecordingLog {
   const lines: string[] = [];
   return {
     lines,
-    debug: (message) => { lines.push(`debug ${message}`); },
-    info: (message) => { lines.push(`info ${message}`); },
-    problem: (found) => { lines.push(`${found.severity} ${found.code} ${found.message}`); },
-    group: async (title, body) => { lines.push(`group ${title}`); return body(); },
+    debug: (message) => {
+      lines.push(`debug ${message}`);
+    },
+    info: (message) => {
+      lines.push(`info ${message}`);
+    },
+    problem: (found) => {
+      lines.push(`${found.severity} ${found.code} ${found.message}`);
+    },
+    group: async (title, body) => {
+      lines.push(`group ${title}`);
+      return body();
+    },
   };
 }
 
 export function recordingMask(): { readonly mask: Mask; readonly secrets: string[] } {
   const secrets: string[] = [];
-  return { mask: (secret) => { secrets.push(secret); }, secrets };
+  return {
+    mask: (secret) => {
+      secrets.push(secret);
+    },
+    secrets,
+  };
 }

@@ -29,10 +29,13 @@ export async function startFront(behind?: string): Promise<Front> {
       return;
     }
     const [hostname, port] = behind.split(':') as [string, string];
-    const onward = http.request({ hostname, port, method: request.method ?? 'GET', path: request.url ?? '/', headers: request.headers, agent: false }, (answer) => {
-      response.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.pipe(response);
-    });
+    const onward = http.request(
+      { hostname, port, method: request.method ?? 'GET', path: request.url ?? '/', headers: request.headers, agent: false },
+      (answer) => {
+        response.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(response);
+      },
+    );
     onward.on('error', () => response.destroy());
     request.pipe(onward);
   });

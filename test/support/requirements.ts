@@ -13,7 +13,10 @@ export interface Requirement {
 /** Root on Linux: docker engine, kubelet and containerd are started by the testbed itself. */
 export function root(): Requirement {
   const isRoot = process.platform === 'linux' && process.getuid?.() === 0;
-  return { what: 'root', missing: isRoot ? undefined : 'root on Linux (it starts a docker engine or a kubelet): run the command with sudo' };
+  return {
+    what: 'root',
+    missing: isRoot ? undefined : 'root on Linux (it starts a docker engine or a kubelet): run the command with sudo',
+  };
 }
 
 /** `describe`, when everything that it needs is there. */

@@ -55,9 +55,13 @@ export function parseOutputs(text: string): Record<string, string> {
 
 export async function runBundle(action: string, options: BundleOptions = {}): Promise<BundleRun> {
   const scratch = mkdtempSync(join(tmpdir(), 'paasta-run-'));
-  const files = Object.fromEntries(['output', 'env', 'path', 'state', 'step_summary', 'event'].map((name) => [name, join(scratch, name)])) as Record<string, string>;
+  const files = Object.fromEntries(
+    ['output', 'env', 'path', 'state', 'step_summary', 'event'].map((name) => [name, join(scratch, name)]),
+  ) as Record<string, string>;
   for (const [name, file] of Object.entries(files)) writeFileSync(file, name === 'event' ? JSON.stringify(options.event ?? {}) : '');
-  const inputs = Object.fromEntries(Object.entries(options.inputs ?? {}).map(([name, value]) => [`INPUT_${name.replace(/ /g, '_').toUpperCase()}`, value]));
+  const inputs = Object.fromEntries(
+    Object.entries(options.inputs ?? {}).map(([name, value]) => [`INPUT_${name.replace(/ /g, '_').toUpperCase()}`, value]),
+  );
   const env: Record<string, string | undefined> = {
     PATH: process.env['PATH'],
     HOME: scratch,
@@ -77,7 +81,11 @@ export async function runBundle(action: string, options: BundleOptions = {}): Pr
   };
   const began = performance.now();
   const run = await new Promise<Pick<BundleRun, 'code' | 'signal' | 'text'>>((resolve, reject) => {
-    const child = spawn(process.execPath, [options.entry ?? join(ROOT, 'dist', action, 'index.js')], { cwd: options.cwd ?? scratch, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [options.entry ?? join(ROOT, 'dist', action, 'index.js')], {
+      cwd: options.cwd ?? scratch,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let text = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (chunk: string) => {

@@ -55,7 +55,12 @@ export interface World extends ServiceWorld {
 }
 
 /** Docker engine, registry, the double and the example's repositories; no cluster. */
-export async function startServiceWorld(options: { name: string; log: (line: string) => void; keep?: boolean; context?: string }): Promise<ServiceWorld> {
+export async function startServiceWorld(options: {
+  name: string;
+  log: (line: string) => void;
+  keep?: boolean;
+  context?: string;
+}): Promise<ServiceWorld> {
   const { name, log } = options;
   const directory = mkdtempSync(join(tmpdir(), 'paasta-world-'));
   const { goPath } = await ensureGo(log);
@@ -72,7 +77,10 @@ export async function startServiceWorld(options: { name: string; log: (line: str
   mkdirSync(systemConfigDir);
   const system = JSON.parse(readFileSync(join(ROOT, 'examples', 'system-config', 'paasta.json'), 'utf8')) as Record<string, unknown>;
   const context = options.context ?? 'none';
-  writeFileSync(join(systemConfigDir, 'paasta.json'), JSON.stringify({ ...system, docker_registry: `${registry.host}/team`, kube_clusters: { dev: { context }, prod: { context } } }));
+  writeFileSync(
+    join(systemConfigDir, 'paasta.json'),
+    JSON.stringify({ ...system, docker_registry: `${registry.host}/team`, kube_clusters: { dev: { context }, prod: { context } } }),
+  );
   const git = async (...argv: string[]): Promise<string> => (await exec('git', ['-C', checkout, ...argv])).stdout.trim();
   await exec('git', ['clone', '--quiet', repository.cloneUrl, checkout]);
   await git('config', 'user.name', 'Ada');
@@ -82,11 +90,24 @@ export async function startServiceWorld(options: { name: string; log: (line: str
   const path = [dirname(docker.dockerPath), dirname(goPath)];
   // the caches of Go are the machine's, as on a hosted runner
   const env = {
-    ...docker.env, DOCKER_CONFIG: registry.dockerConfigDir, PATH: [dirname(process.execPath), ...path, process.env['PATH'] ?? ''].join(':'), GOTOOLCHAIN: 'local',
-    GOCACHE: process.env['GOCACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'go-build'), GOPATH: process.env['GOPATH'] ?? join(homedir(), 'go'),
+    ...docker.env,
+    DOCKER_CONFIG: registry.dockerConfigDir,
+    PATH: [dirname(process.execPath), ...path, process.env['PATH'] ?? ''].join(':'),
+    GOTOOLCHAIN: 'local',
+    GOCACHE: process.env['GOCACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'go-build'),
+    GOPATH: process.env['GOPATH'] ?? join(homedir(), 'go'),
   };
   return {
-    github, repository, token, registry, docker, soaDir, systemConfigDir, checkout, path, env,
+    github,
+    repository,
+    token,
+    registry,
+    docker,
+    soaDir,
+    systemConfigDir,
+    checkout,
+    path,
+    env,
     async commit(files, message) {
       for (const [path, text] of Object.entries(files)) writeFileSync(join(checkout, path), text);
       await git('add', '--all');
@@ -99,7 +120,12 @@ export async function startServiceWorld(options: { name: string; log: (line: str
       return runBundle(action, {
         cwd: checkout,
         ...more,
-        inputs: { 'soa-dir': soaDir, 'system-config-dir': systemConfigDir, ...inputs },
+        inputs: {
+          'soa-dir': soaDir,
+          'system-config-dir': systemConfigDir,
+          ...(action === 'deploy' ? { 'stability-window': '0s' } : {}),
+          ...inputs,
+        },
         env: {
           ...env,
           GITHUB_REPOSITORY: 'acme/hello',
@@ -116,18 +142,25 @@ export async function startServiceWorld(options: { name: string; log: (line: str
       });
     },
     async stop() {
+      const violations = github.violations();
       await github.stop();
       if (options.keep !== true) {
         await registry.stop();
         await docker.stop();
       }
       rmSync(directory, { recursive: true, force: true });
+      if (violations.length > 0) throw new Error(`GitHub's own description rejects what was asked or answered:\n${violations.join('\n')}`);
     },
   };
 }
 
 /** The same with a Kubernetes that may pull from the registry. */
-export async function startWorld(options: { name: string; size: 'control-plane' | 'full'; log: (line: string) => void; keep?: boolean }): Promise<World> {
+export async function startWorld(options: {
+  name: string;
+  size: 'control-plane' | 'full';
+  log: (line: string) => void;
+  keep?: boolean;
+}): Promise<World> {
   const { name, log } = options;
   const cluster = await startCluster({ name, size: options.size, log, ...(options.size === 'control-plane' ? { fakeNodes: 1 } : {}) });
   // PaaSTA's nodes belong to a pool, and every instance asks for one

@@ -38,24 +38,43 @@ when it is installed, else KUBEBUILDER_ASSETS, else binaries built once into the
 export function readArguments(argv: readonly string[]): Arguments | { readonly problems: readonly string[] } {
   let values, positionals;
   try {
-    ({ values, positionals } = parseArgs({ args: [...argv], allowPositionals: true, options: {
-      name: { type: 'string', default: 'main' }, all: { type: 'boolean', default: false }, size: { type: 'string', default: 'control-plane' },
-      with: { type: 'string' }, 'fake-nodes': { type: 'string', default: '1' },
-    } }));
+    ({ values, positionals } = parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: {
+        name: { type: 'string', default: 'main' },
+        all: { type: 'boolean', default: false },
+        size: { type: 'string', default: 'control-plane' },
+        with: { type: 'string' },
+        'fake-nodes': { type: 'string', default: '1' },
+      },
+    }));
   } catch (error) {
     return { problems: [error instanceof Error ? error.message : String(error)] };
   }
   const problems: string[] = [];
   const [command = '', ...more] = positionals;
-  if (!(COMMANDS as readonly string[]).includes(command)) problems.push(`${command === '' ? 'no command' : `unknown command '${command}'`}; known: ${COMMANDS.join(', ')}`);
+  if (!(COMMANDS as readonly string[]).includes(command))
+    problems.push(`${command === '' ? 'no command' : `unknown command '${command}'`}; known: ${COMMANDS.join(', ')}`);
   if (more.length > 0) problems.push(`too many words: ${more.join(' ')}`);
   if (!(SIZES as readonly string[]).includes(values.size)) problems.push(`--size '${values.size}'; known: ${SIZES.join(', ')}`);
-  if (!/^[a-z0-9][a-z0-9-]{0,20}$/.test(values.name)) problems.push(`--name '${values.name}': lower case letters, digits and dashes, at most 21`);
+  if (!/^[a-z0-9][a-z0-9-]{0,20}$/.test(values.name))
+    problems.push(`--name '${values.name}': lower case letters, digits and dashes, at most 21`);
   if (!/^\d+$/.test(values['fake-nodes'])) problems.push(`--fake-nodes '${values['fake-nodes']}': a number`);
   const usual = values.size === 'full' ? 'docker,registry,kubernetes' : 'registry,kubernetes';
-  const parts = (values.with ?? usual).split(',').map((p) => p.trim()).filter((p) => p !== '');
+  const parts = (values.with ?? usual)
+    .split(',')
+    .map((p) => p.trim())
+    .filter((p) => p !== '');
   const unknown = parts.filter((p) => !(PARTS as readonly string[]).includes(p));
   if (unknown.length > 0) problems.push(`--with ${unknown.map((p) => `'${p}'`).join(', ')}; known: ${PARTS.join(', ')}`);
   if (problems.length > 0) return { problems };
-  return { command: command as Command, size: values.size as Size, name: values.name, all: values.all, parts: parts as Part[], fakeNodes: Number(values['fake-nodes']) };
+  return {
+    command: command as Command,
+    size: values.size as Size,
+    name: values.name,
+    all: values.all,
+    parts: parts as Part[],
+    fakeNodes: Number(values['fake-nodes']),
+  };
 }

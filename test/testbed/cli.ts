@@ -1,7 +1,7 @@
 /** `npm run testbed -- up|down|status|doctor|bring`. Exit 1: something is missing or failed; 2: wrong usage; 3: not (whole) up. */
 import { readArguments, USAGE } from './args.ts';
 import type { Arguments } from './args.ts';
-import { bringAll, ensureDocker, startCluster, startRegistry, terminal, TestbedError } from './index.ts';
+import { bringAll, ensureDocker, namedContext, startCluster, startRegistry, terminal, TestbedError } from './index.ts';
 import { down } from './parts/cluster.ts';
 import { downDocker, engineUsers } from './parts/docker.ts';
 import { examine } from './parts/doctor.ts';
@@ -13,14 +13,21 @@ import { seconds } from './parts/say.ts';
 import { describe } from './parts/status.ts';
 
 const log = terminal();
-const say = (line: string): void => { process.stdout.write(`${line}\n`); };
+const say = (line: string): void => {
+  process.stdout.write(`${line}\n`);
+};
 
 async function up(args: Arguments): Promise<void> {
-  const began = Date.now(), { name, parts } = args, has = (part: string): boolean => (parts as readonly string[]).includes(part), hints: string[] = [];
+  const began = Date.now(),
+    { name, parts } = args,
+    has = (part: string): boolean => (parts as readonly string[]).includes(part),
+    hints: string[] = [];
+  if (has('kubernetes')) await namedContext(log);
   const docker = has('docker') ? await ensureDocker({ name, log }) : undefined;
   if (docker !== undefined) hints.push(`export DOCKER_HOST=${docker.dockerHost} DOCKER_CONFIG=${docker.env['DOCKER_CONFIG'] ?? ''}`);
   const registry = has('registry') ? await startRegistry({ name, log }) : undefined;
-  if (registry !== undefined) hints.push(`registry ${registry.host}, user ${registry.user}; logged in with: export DOCKER_CONFIG=${registry.dockerConfigDir}`);
+  if (registry !== undefined)
+    hints.push(`registry ${registry.host}, user ${registry.user}; logged in with: export DOCKER_CONFIG=${registry.dockerConfigDir}`);
   if (has('git')) hints.push(await upGit(name, log));
   if (has('kubernetes')) {
     const cluster = await startCluster({ name, size: args.size, fakeNodes: args.fakeNodes, log, ...(registry && { registry }) });
@@ -32,7 +39,13 @@ async function up(args: Arguments): Promise<void> {
 
 async function downAll(names: readonly string[]): Promise<void> {
   for (const name of names) {
-    const ended = [await down(name, log), await downKind(name, log), await downRegistry(name, log), await downGit(name, log), await downDocker(name, log)];
+    const ended = [
+      await down(name, log),
+      await downKind(name, log),
+      await downRegistry(name, log),
+      await downGit(name, log),
+      await downDocker(name, log),
+    ];
     tidyState(name);
     if (!ended.includes(true)) log(`testbed '${name}' is not there`);
   }
@@ -41,10 +54,16 @@ async function downAll(names: readonly string[]): Promise<void> {
 }
 
 async function doctor(args: Arguments): Promise<number> {
-  const findings = await examine(args.size), words = { ok: 'ok    ', bring: 'bring ', note: 'note  ', fail: 'FAIL  ' } as const;
+  const findings = await examine(args.size),
+    words = { ok: 'ok    ', bring: 'bring ', note: 'note  ', fail: 'FAIL  ' } as const;
   for (const f of findings) say(`${words[f.level]}${f.text}`);
-  const failed = findings.filter((f) => f.level === 'fail').length, brought = findings.filter((f) => f.level === 'bring').length;
-  say(failed > 0 ? `${failed} thing(s) keep size ${args.size} from running here` : `size ${args.size} runs here${brought > 0 ? `; \`up\` will bring ${brought} thing(s)` : ''}`);
+  const failed = findings.filter((f) => f.level === 'fail').length,
+    brought = findings.filter((f) => f.level === 'bring').length;
+  say(
+    failed > 0
+      ? `${failed} thing(s) keep size ${args.size} from running here`
+      : `size ${args.size} runs here${brought > 0 ? `; \`up\` will bring ${brought} thing(s)` : ''}`,
+  );
   return failed > 0 ? 1 : 0;
 }
 
@@ -60,10 +79,18 @@ async function main(argv: readonly string[]): Promise<number> {
     return 2;
   }
   switch (args.command) {
-    case 'up': await up(args); return 0;
-    case 'down': await downAll(args.all ? [...new Set([...knownNames(), ...engineUsers()])] : [args.name]); return 0;
-    case 'doctor': return doctor(args);
-    case 'bring': await bringAll(args.size, log); log(`everything for size ${args.size} is here`); return 0;
+    case 'up':
+      await up(args);
+      return 0;
+    case 'down':
+      await downAll(args.all ? [...new Set([...knownNames(), ...engineUsers()])] : [args.name]);
+      return 0;
+    case 'doctor':
+      return doctor(args);
+    case 'bring':
+      await bringAll(args.size, log);
+      log(`everything for size ${args.size} is here`);
+      return 0;
     case 'status': {
       const described = await Promise.all((args.all ? knownNames() : [args.name]).map(describe));
       for (const line of described.flatMap((d) => d.lines)) say(line);
@@ -76,6 +103,6 @@ try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
   // what the person can mend comes without a stack
-  log(error instanceof TestbedError ? error.message : error instanceof Error ? error.stack ?? error.message : String(error));
+  log(error instanceof TestbedError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error));
   process.exitCode = 1;
 }

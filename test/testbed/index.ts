@@ -15,7 +15,7 @@ import { downDocker, upDocker } from './parts/docker.ts';
 import type { DockerEngine } from './parts/docker.ts';
 import { downKind, kindInstalled, upKind, allowKindRegistry } from './parts/kind.ts';
 import { addNodeRegistry } from './parts/node.ts';
-import { partState } from './parts/places.ts';
+import { partState, tidyState } from './parts/places.ts';
 import { builtBinaries, ensureBinaries as ensureAll } from './parts/kubernetes-build.ts';
 import type { Binaries } from './parts/kubernetes-build.ts';
 import { ensureGoTool } from './parts/go-tools.ts';
@@ -50,7 +50,10 @@ export async function ensureGo(log: Log = silent): Promise<{ readonly goPath: st
   return { goPath, env: { PATH: `${path.dirname(goPath)}:${process.env['PATH'] ?? ''}`, GOTOOLCHAIN: 'local' } };
 }
 
-/** act or actionlint, built from its Go module when it is missing: its path. */
+export { moduleDirectory, pinnedVersion } from './parts/go-tools.ts';
+export type { GoTool } from './parts/go-tools.ts';
+
+/** act, actionlint or a peer of the bench, built from its Go module when it is missing: its path. */
 export function ensureTool(tool: GoTool, log: Log = silent): Promise<string> {
   return ensureGoTool(tool, log);
 }
@@ -75,7 +78,12 @@ export interface Registry extends RegistryRecord {
 export async function startRegistry(options: { readonly name: string; readonly port?: number; readonly log?: Log }): Promise<Registry> {
   const { name, port, log = silent } = options;
   const record = await upRegistry({ name, ...(port !== undefined && { port }) }, log);
-  return { ...record, stop: async () => { await downRegistry(name, log); } };
+  return {
+    ...record,
+    stop: async () => {
+      await downRegistry(name, log);
+    },
+  };
 }
 
 export interface Docker extends DockerEngine {
@@ -86,7 +94,12 @@ export interface Docker extends DockerEngine {
 /** A docker engine that answers, or one that is started (root). */
 export async function ensureDocker(options: { readonly name: string; readonly log?: Log }): Promise<Docker> {
   const { name, log = silent } = options;
-  return { ...(await upDocker(name, log)), stop: async () => { await downDocker(name, log); } };
+  return {
+    ...(await upDocker(name, log)),
+    stop: async () => {
+      await downDocker(name, log);
+    },
+  };
 }
 
 // ------------------------------------------------------------------ Kubernetes
@@ -99,6 +112,7 @@ export interface ClusterStart {
   /** Registries whose images the nodes may pull without a secret in the pod. */
   readonly registry?: RegistryRecord;
   readonly extraApiserverArgs?: readonly string[];
+  readonly extraControllerManagerArgs?: readonly string[];
   readonly log?: Log;
 }
 
@@ -132,19 +146,38 @@ export interface Cluster {
 }
 
 interface Surroundings {
-  readonly name: string; readonly size: Size; readonly from: Cluster['from']; readonly kubectlPath: string; readonly kubeconfigPath: string;
-  readonly auditLogPath: string; readonly adminToken: string; readonly log: Log;
+  readonly name: string;
+  readonly size: Size;
+  readonly from: Cluster['from'];
+  readonly kubectlPath: string;
+  readonly kubeconfigPath: string;
+  readonly auditLogPath: string;
+  readonly adminToken: string;
+  readonly log: Log;
   readonly stop: () => Promise<void>;
   readonly addRegistry: (registry: RegistryRecord) => Promise<void>;
 }
 
 function clusterFrom(known: Surroundings): Cluster {
   const config = JSON.parse(fs.readFileSync(known.kubeconfigPath, 'utf8')) as KubeconfigFile;
-  const context = config['current-context'], { server } = credentialsOf(config), { name, kubeconfigPath } = known;
-  const own = (what: string): void => { if (known.from !== 'testbed') throw new Error(`${what}: only for the testbed's own cluster, this one is from ${known.from}`); };
-  const kubectl: Cluster['kubectl'] = (args, options) => run([known.kubectlPath, '--kubeconfig', kubeconfigPath, ...args], { ...options, env: { KUBECONFIG: undefined, ...options?.env } });
+  const context = config['current-context'],
+    { server } = credentialsOf(config),
+    { name, kubeconfigPath } = known;
+  const own = (what: string): void => {
+    if (known.from !== 'testbed') throw new Error(`${what}: only for the testbed's own cluster, this one is from ${known.from}`);
+  };
+  const kubectl: Cluster['kubectl'] = (args, options) =>
+    run([known.kubectlPath, '--kubeconfig', kubeconfigPath, ...args], { ...options, env: { KUBECONFIG: undefined, ...options?.env } });
   return {
-    name, size: known.size, from: known.from, kubeconfigPath, context, server, auditLogPath: known.auditLogPath, kubectlPath: known.kubectlPath, adminToken: known.adminToken,
+    name,
+    size: known.size,
+    from: known.from,
+    kubeconfigPath,
+    context,
+    server,
+    auditLogPath: known.auditLogPath,
+    kubectlPath: known.kubectlPath,
+    adminToken: known.adminToken,
     kubectl,
     async must(args, options) {
       const ran = await kubectl(args, options);
@@ -152,8 +185,19 @@ function clusterFrom(known: Surroundings): Cluster {
       return ran.stdout.trim();
     },
     kubeconfigFor(token, user = 'token') {
-      const file = path.join(path.dirname(kubeconfigPath), `${user.replaceAll(/[^\w-]/g, '_')}-${randomBytes(3).toString('hex')}.kubeconfig`);
-      fs.writeFileSync(file, JSON.stringify({ ...config, users: [{ name: user, user: { token } }], contexts: config.contexts.map((c) => ({ ...c, context: { ...c.context, user } })) }), { mode: 0o600 });
+      const file = path.join(
+        path.dirname(kubeconfigPath),
+        `${user.replaceAll(/[^\w-]/g, '_')}-${randomBytes(3).toString('hex')}.kubeconfig`,
+      );
+      fs.writeFileSync(
+        file,
+        JSON.stringify({
+          ...config,
+          users: [{ name: user, user: { token } }],
+          contexts: config.contexts.map((c) => ({ ...c, context: { ...c.context, user } })),
+        }),
+        { mode: 0o600 },
+      );
       return file;
     },
     setFakeRules(rules) {
@@ -163,26 +207,67 @@ function clusterFrom(known: Surroundings): Cluster {
       fs.renameSync(`${file}.new`, file);
     },
     addRegistry: known.addRegistry,
-    async stopApiServer(signal) { own('stopApiServer'); await stopApiServer(name, signal); },
-    async startApiServer() { own('startApiServer'); await startApiServer(name); },
-    async restartApiServer() { own('restartApiServer'); await stopApiServer(name); await startApiServer(name); },
+    async stopApiServer(signal) {
+      own('stopApiServer');
+      await stopApiServer(name, signal);
+    },
+    async startApiServer() {
+      own('startApiServer');
+      await startApiServer(name);
+    },
+    async restartApiServer() {
+      own('restartApiServer');
+      await stopApiServer(name);
+      await startApiServer(name);
+    },
     stop: known.stop,
   };
 }
 
-/** The cluster of the context that the user named, checked and copied into a kubeconfig of the testbed's. */
-async function namedCluster(context: string, options: ClusterStart, log: Log): Promise<Cluster> {
+interface NamedContext {
+  readonly context: string;
+  readonly server: string;
+  readonly kubectlPath: string;
+  /** Its kubeconfig as JSON. */ readonly text: string;
+}
+
+/** The context of PAASTA_TESTBED_CONTEXT, undefined when none is named. Throws `TestbedError` when tests may not use it: ask before anything is started. */
+export async function namedContext(log: Log = silent): Promise<NamedContext | undefined> {
+  const context = givenContext();
+  if (context === undefined) return undefined;
   const kubectlPath = which('kubectl') ?? builtBinaries()?.kubectl ?? (await ensureAll(log)).kubectl;
   const text = await kubeconfigAsJson(kubectlPath, context);
   const { server } = credentialsOf(JSON.parse(text) as KubeconfigFile);
   checkContext(context, server);
+  return { context, server, kubectlPath, text };
+}
+
+/** The cluster of the context that the user named, copied into a kubeconfig of the testbed's. */
+function namedCluster({ context, server, kubectlPath, text }: NamedContext, options: ClusterStart, log: Log): Cluster {
   log(`using the cluster of context '${context}' (PAASTA_TESTBED_CONTEXT), ${server}: nothing is started`);
-  const dir = partState(options.name, 'context'), kubeconfigPath = path.join(dir, 'admin.kubeconfig');
+  const dir = partState(options.name, 'context'),
+    kubeconfigPath = path.join(dir, 'admin.kubeconfig');
   fs.mkdirSync(dir, { recursive: true });
   fs.writeFileSync(kubeconfigPath, text, { mode: 0o600 });
-  return clusterFrom({ name: options.name, size: 'full', from: 'context', kubectlPath, kubeconfigPath, auditLogPath: '', adminToken: '', log,
-    stop: async () => { fs.rmSync(dir, { recursive: true, force: true }); return Promise.resolve(); },
-    addRegistry: async () => { log('the nodes of this cluster must know the registry\'s credential by themselves'); return Promise.resolve(); } });
+  return clusterFrom({
+    name: options.name,
+    size: 'full',
+    from: 'context',
+    kubectlPath,
+    kubeconfigPath,
+    auditLogPath: '',
+    adminToken: '',
+    log,
+    stop: async () => {
+      fs.rmSync(dir, { recursive: true, force: true });
+      tidyState(options.name);
+      return Promise.resolve();
+    },
+    addRegistry: async () => {
+      log("the nodes of this cluster must know the registry's credential by themselves");
+      return Promise.resolve();
+    },
+  });
 }
 
 /**
@@ -191,18 +276,52 @@ async function namedCluster(context: string, options: ClusterStart, log: Log): P
  */
 export async function startCluster(options: ClusterStart): Promise<Cluster> {
   const { name, size = 'control-plane', registry, log = silent } = options;
-  const given = givenContext();
+  const given = await namedContext(log);
   if (given !== undefined) return namedCluster(given, options, log);
   let cluster: Cluster;
   if (size === 'full' && (await kindInstalled(log))) {
     const made = await upKind(name, log);
-    cluster = clusterFrom({ ...made, name, size, from: 'kind', adminToken: '', log, stop: async () => { await downKind(name, log); }, addRegistry: (r) => allowKindRegistry(name, r) });
+    cluster = clusterFrom({
+      ...made,
+      name,
+      size,
+      from: 'kind',
+      adminToken: '',
+      log,
+      stop: async () => {
+        await downKind(name, log);
+      },
+      addRegistry: (r) => allowKindRegistry(name, r),
+    });
   } else {
-    const record = await up({ name, size, fakeNodes: size === 'full' ? 0 : options.fakeNodes ?? 1, extraApiServerArgs: options.extraApiserverArgs ?? [] }, log);
+    const record = await up(
+      {
+        name,
+        size,
+        fakeNodes: size === 'full' ? 0 : (options.fakeNodes ?? 1),
+        extraApiServerArgs: options.extraApiserverArgs ?? [],
+        extraControllerManagerArgs: options.extraControllerManagerArgs ?? [],
+      },
+      log,
+    );
     const at = layout(clusterDir(name));
-    cluster = clusterFrom({ name, size, from: 'testbed', kubectlPath: record.kubectl, kubeconfigPath: at.kubeconfig, auditLogPath: at.auditLog, adminToken: record.adminToken, log,
-      stop: async () => { await down(name, log); },
-      addRegistry: async (r) => { if (size === 'full') addNodeRegistry(at.dir, r); return Promise.resolve(); } });
+    cluster = clusterFrom({
+      name,
+      size,
+      from: 'testbed',
+      kubectlPath: record.kubectl,
+      kubeconfigPath: at.kubeconfig,
+      auditLogPath: at.auditLog,
+      adminToken: record.adminToken,
+      log,
+      stop: async () => {
+        await down(name, log);
+      },
+      addRegistry: async (r) => {
+        if (size === 'full') addNodeRegistry(at.dir, r);
+        return Promise.resolve();
+      },
+    });
   }
   if (registry !== undefined) await cluster.addRegistry(registry);
   return cluster;

@@ -15,7 +15,9 @@ function fraction(value: number): Fraction {
   const [whole = '0', decimals = ''] = mantissa.split('.');
   const exponent = Number(power) - decimals.length;
   const digits = BigInt(`${whole}${decimals}`);
-  return exponent >= 0 ? { numerator: digits * 10n ** BigInt(exponent), denominator: 1n } : { numerator: digits, denominator: 10n ** BigInt(-exponent) };
+  return exponent >= 0
+    ? { numerator: digits * 10n ** BigInt(exponent), denominator: 1n }
+    : { numerator: digits, denominator: 10n ** BigInt(-exponent) };
 }
 
 function floorOf({ numerator, denominator }: Fraction): number {

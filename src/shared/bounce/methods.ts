@@ -50,7 +50,11 @@ export function bounceDecision(method: BounceMethodName, state: BounceState): Bo
 /** Old replicas that must stay so that, with the healthy new ones, enough serve. */
 function stillNeeded(wanted: number, happyNew: number, margin: number): number {
   if (!(margin > 0 && margin <= 1)) {
-    throw new UserError(problem('BAD_BOUNCE_MARGIN', `bounce_margin_factor ${margin} is not a share of the replicas`, { hint: 'write a number above 0 and up to 1; 0.95 keeps 95 % of the replicas serving' }));
+    throw new UserError(
+      problem('BAD_BOUNCE_MARGIN', `bounce_margin_factor ${margin} is not a share of the replicas`, {
+        hint: 'write a number above 0 and up to 1; 0.95 keeps 95 % of the replicas serving',
+      }),
+    );
   }
   return Math.max(neededReplicas(wanted, margin) - happyNew, 0);
 }
@@ -58,7 +62,15 @@ function stillNeeded(wanted: number, happyNew: number, margin: number): number {
 /** Checks a name that somebody wrote. Throws `UserError` that lists the legal ones. */
 export function parseBounceMethod(name: string): BounceMethodName {
   const found = BOUNCE_METHODS.find((method) => method === name);
-  if (found === undefined) throw new UserError(problem('UNKNOWN_BOUNCE_METHOD', `bounce_method '${name}' does not exist`, { hint: suggestName(name, BOUNCE_METHODS.filter((method) => method !== 'down')) }));
+  if (found === undefined)
+    throw new UserError(
+      problem('UNKNOWN_BOUNCE_METHOD', `bounce_method '${name}' does not exist`, {
+        hint: suggestName(
+          name,
+          BOUNCE_METHODS.filter((method) => method !== 'down'),
+        ),
+      }),
+    );
   return found;
 }
 

@@ -3,15 +3,21 @@ import { sha256Hex } from './digests.ts';
 
 /** Compact JSON with sorted keys (by UTF-16 code units, independent of the machine); `undefined` members are left out. */
 export function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map((entry) => canonicalJson(entry === undefined ? null : entry)).join(',')}]`;
-  if (typeof value === 'object' && value !== null) {
-    const plain = 'toJSON' in value && typeof value.toJSON === 'function' ? (value.toJSON as () => unknown)() : value;
-    if (typeof plain !== 'object' || plain === null || Array.isArray(plain)) return canonicalJson(plain);
-    const members = plain as Readonly<Record<string, unknown>>;
-    const keys = Object.keys(members).filter((key) => members[key] !== undefined).sort();
-    return `{${keys.map((key) => `${JSON.stringify(key)}:${canonicalJson(members[key])}`).join(',')}}`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
+  // Built up in one text: this runs over every rendered object of a pass.
+  if (Array.isArray(value)) {
+    let text = '[';
+    for (const entry of value as readonly unknown[]) text += `${text === '[' ? '' : ','}${canonicalJson(entry)}`;
+    return `${text}]`;
   }
-  return JSON.stringify(value) ?? 'null';
+  if ('toJSON' in value && typeof value.toJSON === 'function') return canonicalJson((value.toJSON as () => unknown)());
+  const members = value as Readonly<Record<string, unknown>>;
+  let text = '{';
+  for (const key of Object.keys(members).sort()) {
+    const member = members[key];
+    if (member !== undefined) text += `${text === '{' ? '' : ','}${JSON.stringify(key)}:${canonicalJson(member)}`;
+  }
+  return `${text}}`;
 }
 
 /** First `digits` hexadecimal digits of the SHA-256 of the canonical JSON. */

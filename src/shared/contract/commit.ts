@@ -24,7 +24,13 @@ export function shortCommit(sha: string): string {
 export function parseCommit(text: string, input = 'commit'): string | Problem {
   const sha = text.trim().toLowerCase();
   if (isCommit(sha)) return sha;
-  if (sha === '') return problem('BAD_COMMIT', `${input}: commit id is missing`, { input, hint: 'give the full 40 digits, such as ${{ github.sha }}' });
-  const hint = isShortCommit(sha) ? 'give all 40 digits: a shortened id can mean another commit tomorrow' : 'give the full 40 hexadecimal digits, such as ${{ github.sha }}';
+  if (sha === '')
+    return problem('BAD_COMMIT', `${input}: commit id is missing`, {
+      input,
+      hint: 'give the full 40 digits: ${{ github.sha }} in a workflow, git rev-parse HEAD on a terminal',
+    });
+  const hint = isShortCommit(sha)
+    ? 'give all 40 digits: a shortened id can mean another commit tomorrow'
+    : 'give the full 40 hexadecimal digits: ${{ github.sha }} in a workflow, git rev-parse HEAD on a terminal';
   return problem('BAD_COMMIT', `${input}: ${quoted(text)} is not a full commit id`, { input, hint });
 }

@@ -1,3 +1,5 @@
+import { pythonJson } from './python-text.ts';
+
 /**
  * What a deploy group runs: a commit and, for rebuilds of the same commit, an image version.
  * Rule: `DeploymentVersion` of paasta_tools/utils.py. Equality is on both fields.
@@ -21,5 +23,5 @@ export function shortVersion(v: DeploymentVersion): string {
 /** PaaSTA's three spellings of a version: for messages, short, and JSON as Python writes it. */
 export function deploymentVersionForms(v: DeploymentVersion): { readonly text: string; readonly short: string; readonly json: string } {
   const form = (sha: string): string => (v.imageVersion === null ? sha : `DeploymentVersion(sha=${sha}, image_version=${v.imageVersion})`);
-  return { text: form(v.sha), short: form(v.sha.slice(0, 8)), json: `{"sha": ${JSON.stringify(v.sha)}, "image_version": ${JSON.stringify(v.imageVersion)}}` };
+  return { text: form(v.sha), short: form(v.sha.slice(0, 8)), json: pythonJson({ sha: v.sha, image_version: v.imageVersion }) };
 }

@@ -8,7 +8,10 @@ const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h:
  */
 export function parseDuration(text: string, input: string): number | Problem {
   const bad = (): Problem =>
-    problem('BAD_DURATION', `${input}: '${text}' is not a duration`, { input, hint: 'write it as 90s, 10m, 1h30m; a bare number is seconds' });
+    problem('BAD_DURATION', `${input}: '${text}' is not a duration`, {
+      input,
+      hint: 'write it as 90s, 10m, 1h30m; a bare number is seconds',
+    });
   const trimmed = text.trim();
   if (/^\d+(\.\d+)?$/.test(trimmed)) return Math.round(Number(trimmed) * 1_000);
   if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(trimmed)) return bad();

@@ -33,7 +33,10 @@ export class UserError extends Error {
   /** The stage's own job summary tells the problems already. */
   readonly summarised: boolean;
 
-  constructor(problems: readonly Problem[] | Problem, options: { readonly exitCode?: number; readonly cause?: unknown; readonly summarised?: boolean } = {}) {
+  constructor(
+    problems: readonly Problem[] | Problem,
+    options: { readonly exitCode?: number; readonly cause?: unknown; readonly summarised?: boolean } = {},
+  ) {
     const list = Array.isArray(problems) ? (problems as readonly Problem[]) : [problems as Problem];
     super(list.map(describeProblem).join('\n'), options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'UserError';
@@ -51,6 +54,17 @@ export class CancelledError extends Error {
   }
 }
 
+/** Everything was done and told; the exit code says more. `mode: plan` ends with 2 when there are changes. */
+export class ExitWith extends Error {
+  readonly exitCode: number;
+
+  constructor(exitCode: number) {
+    super(`exit code ${exitCode}`);
+    this.name = 'ExitWith';
+    this.exitCode = exitCode;
+  }
+}
+
 /** Shorthand for a problem of severity `error`. */
 export function problem(code: string, message: string, rest: Omit<Problem, 'severity' | 'code' | 'message'> = {}): Problem {
   return { severity: 'error', code, message, ...rest };
@@ -63,7 +77,8 @@ export function warning(code: string, message: string, rest: Omit<Problem, 'seve
 
 /** `file:line:column: message (hint)`: the one textual form of a problem. */
 export function describeProblem(p: Problem): string {
-  const place = p.file === undefined ? '' : `${p.file}${p.line === undefined ? '' : `:${p.line}${p.column === undefined ? '' : `:${p.column}`}`}: `;
+  const place =
+    p.file === undefined ? '' : `${p.file}${p.line === undefined ? '' : `:${p.line}${p.column === undefined ? '' : `:${p.column}`}`}: `;
   return `${place}${p.message}${p.hint === undefined ? '' : `\n  next: ${p.hint}`}`;
 }
 

@@ -51,8 +51,9 @@ export function splitReference(reference: string): ReferenceParts {
   };
 }
 
-/** Version that an image reference names; `undefined` when its tag is not one of ours. The sha may be short in old images. */
-export function versionOfImage(reference: string): DeploymentVersion | undefined {
+/** Version that an image reference names; `undefined` when its tag is not one of ours. The sha may be short in old images. Only the first line is read. */
+export function versionOfImage(text: string): DeploymentVersion | undefined {
+  const reference = text.split('\n', 1)[0] ?? '';
   // The last `:paasta-` that is followed by a sha counts, as in a greedy match.
   let from = reference.length;
   for (;;) {

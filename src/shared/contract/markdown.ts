@@ -3,12 +3,14 @@ import { withoutTrailing } from './trailing.ts';
 
 /** Text inside a table cell or a sentence. */
 export function cell(text: string): string {
-  return text
-    .replace(/[&<>]/g, (c) => (c === '&' ? '&amp;' : c === '<' ? '&lt;' : '&gt;'))
-    .replace(/[\\`*_[\]|~#]/g, '\\$&')
-    // A mention would notify people, an address would become a link.
-    .replace(/@(?=\w)/g, '@\u200b')
-    .replace(/\r?\n|\r/g, '<br>');
+  return (
+    text
+      .replace(/[&<>]/g, (c) => (c === '&' ? '&amp;' : c === '<' ? '&lt;' : '&gt;'))
+      .replace(/[\\`*_[\]|~#]/g, '\\$&')
+      // A mention would notify people, an address would become a link.
+      .replace(/@(?=\w)/g, '@\u200b')
+      .replace(/\r?\n|\r/g, '<br>')
+  );
 }
 
 /** Text as code inside a line or a cell. */

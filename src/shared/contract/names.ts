@@ -30,7 +30,12 @@ export function labelValue(text: string): string {
 
 /** Name of a pod volume made of a path or a name. A limit of 0 means none. */
 export function volumeName(text: string, limit = 0): string {
-  const sanitised = sanitiseName(text.replace(/(?<!\/)\/+$/, '').replaceAll('/', 'slash-').replaceAll('.', 'dot-'));
+  const sanitised = sanitiseName(
+    text
+      .replace(/(?<!\/)\/+$/, '')
+      .replaceAll('/', 'slash-')
+      .replaceAll('.', 'dot-'),
+  );
   const characters = [...sanitised];
   if (limit === 0 || characters.length <= limit) return sanitised;
   return `${characters.slice(0, limit - 6).join('')}--${md5Hex(sanitised).slice(0, 4)}`;
@@ -90,7 +95,8 @@ export function datastoreSecretName(namespace: string, service: string, instance
 export function serviceAccountName(iamRole: string | undefined, kubernetesRole?: string): string {
   const iam = iamRole === undefined || iamRole === '' ? undefined : iamRole.toLowerCase().replace(/[^0-9a-z]+/g, '-');
   const parts = [iam, kubernetesRole === '' ? undefined : kubernetesRole].filter((part) => part !== undefined);
-  if (parts.length === 0) throw new UserError(problem('SERVICE_ACCOUNT_WITHOUT_ROLE', 'a service account needs iam_role or a Kubernetes role; both are empty'));
+  if (parts.length === 0)
+    throw new UserError(problem('SERVICE_ACCOUNT_WITHOUT_ROLE', 'a service account needs iam_role or a Kubernetes role; both are empty'));
   return ['paasta', ...parts].join('--');
 }
 
@@ -140,9 +146,14 @@ export interface JobId {
 /** Rule: `decompose_job_id`: two or four parts. Throws `UserError` for anything else. */
 export function parseJobId(text: string): JobId {
   const [service, instance, gitHash, configHash, ...more] = text.split('.');
-  const complete = service !== undefined && instance !== undefined && (gitHash === undefined) === (configHash === undefined) && more.length === 0;
+  const complete =
+    service !== undefined && instance !== undefined && (gitHash === undefined) === (configHash === undefined) && more.length === 0;
   if (!complete) {
-    throw new UserError(problem('BAD_JOB_ID', `'${text}' is not a job id`, { hint: 'write <service>.<instance> or <service>.<instance>.git<hash>.config<hash>' }));
+    throw new UserError(
+      problem('BAD_JOB_ID', `'${text}' is not a job id`, {
+        hint: 'write <service>.<instance> or <service>.<instance>.git<hash>.config<hash>',
+      }),
+    );
   }
   return { service, instance, gitHash: gitHash ?? null, configHash: configHash ?? null };
 }
@@ -151,7 +162,11 @@ export function parseJobId(text: string): JobId {
 export function fileMode(mode: number | string): number {
   if (typeof mode === 'number') return mode;
   if (!/^0[0-7]+$/.test(mode)) {
-    throw new UserError(problem('BAD_FILE_MODE', `'${mode}' is not a file mode`, { hint: "write octal digits with a leading zero in quotes, such as '0644'" }));
+    throw new UserError(
+      problem('BAD_FILE_MODE', `'${mode}' is not a file mode`, {
+        hint: "write octal digits with a leading zero in quotes, such as '0644'",
+      }),
+    );
   }
   return Number.parseInt(mode, 8);
 }

@@ -14,15 +14,23 @@ export function isTimestamp(text: string): boolean {
   return SHAPE.test(text);
 }
 
-/** Milliseconds since the epoch. Throws `UserError` for text that is no timestamp or names no real moment. */
+/** As Python's `strptime` reads `%Y%m%dT%H%M%S`: all but the year may have one digit, the day a space before it, and the letter either case. */
+const READ =
+  /^([0-9]{4})(1[0-2]|0[1-9]|[1-9])(3[01]|[12][0-9]|0[1-9]|[1-9]| [1-9])T(2[0-3]|[01][0-9]|[0-9])([0-5][0-9]|[0-9])([0-5][0-9]|[0-9])$/i;
+
+/** Milliseconds since the epoch. Throws `UserError` for text that is no timestamp or names no real moment. Rule: `parse_timestamp` of paasta_tools/utils.py. */
 export function parseTimestamp(text: string): number {
-  const [, year, month, day, hour, minute, second] = SHAPE.exec(text) ?? [];
-  const moment = Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second));
-  // Date.UTC carries a 13th month over into the next year: formatting it again shows that.
-  if (Number.isNaN(moment) || formatTimestamp(moment) !== text) {
-    throw new UserError(problem('BAD_TIMESTAMP', `${quoted(text)} is not a timestamp`, { hint: 'write YYYYmmddTHHMMSS in UTC, such as 20240102T030405' }));
+  const [year, month, day, hour, minute, second] = (READ.exec(text) ?? []).slice(1).map(Number);
+  const moment = new Date(0);
+  moment.setUTCFullYear(year ?? 0, (month ?? 0) - 1, day);
+  moment.setUTCHours(hour ?? 0, minute, second);
+  // A date carries the 30th of February over into March.
+  if (year === undefined || year === 0 || moment.getUTCDate() !== day) {
+    throw new UserError(
+      problem('BAD_TIMESTAMP', `${quoted(text)} is not a timestamp`, { hint: 'write YYYYmmddTHHMMSS in UTC, such as 20240102T030405' }),
+    );
   }
-  return moment;
+  return moment.getTime();
 }
 
 /** One second later. For a mark whose name is already taken (marks are never forced). */

@@ -21,7 +21,8 @@ export function quoted(value: string): string {
 }
 
 function refuse(code: string, input: string, value: string, what: string, rule: string): Problem {
-  const said = value === '' ? `${input}: ${what} is missing` : `${input}: ${quoted(value)} is not ${/^[aeiou]/.test(what) ? 'an' : 'a'} ${what}`;
+  const said =
+    value === '' ? `${input}: ${what} is missing` : `${input}: ${quoted(value)} is not ${/^[aeiou]/.test(what) ? 'an' : 'a'} ${what}`;
   return problem(code, said, { input, hint: rule });
 }
 
@@ -38,7 +39,13 @@ export function normaliseServiceName(text: string): string {
 /** A service: also a directory and, after `services-`, a Docker repository. */
 export function serviceNameProblem(value: string, input = 'service'): Problem | undefined {
   if (SERVICE.test(value) && !tooLong(value)) return undefined;
-  return refuse('BAD_SERVICE_NAME', input, value, 'service name', 'lower-case letters and digits with single . or _ or - between them, at most 63 characters (a _ counts as two)');
+  return refuse(
+    'BAD_SERVICE_NAME',
+    input,
+    value,
+    'service name',
+    'lower-case letters and digits with single . or _ or - between them, at most 63 characters (a _ counts as two)',
+  );
 }
 
 export function clusterNameProblem(value: string, input = 'cluster'): Problem | undefined {
@@ -49,18 +56,32 @@ export function clusterNameProblem(value: string, input = 'cluster'): Problem | 
 /** An instance; a name that starts with `_` is a template of the file, no instance. */
 export function instanceNameProblem(value: string, input = 'instance'): Problem | undefined {
   if (INSTANCE.test(value) && !value.includes('..') && !tooLong(value)) return undefined;
-  const rule = value.startsWith('_') ? 'names that start with _ are templates, not instances' : 'letters, digits, - _ and single dots, at most 63 characters (a _ counts as two)';
+  const rule = value.startsWith('_')
+    ? 'names that start with _ are templates, not instances'
+    : 'letters, digits, - _ and single dots, at most 63 characters (a _ counts as two)';
   return refuse('BAD_INSTANCE_NAME', input, value, 'instance name', rule);
 }
 
 /** A deploy group that can be marked: it becomes part of a tag, in which `+` separates the image version. */
 export function deployGroupProblem(value: string, input = 'deploy-group'): Problem | undefined {
   if (DEPLOY_GROUP.test(value) && !value.includes('..') && value.length <= 200) return undefined;
-  return refuse('BAD_DEPLOY_GROUP', input, value, 'deploy group', 'letters, digits, . _ and -, starting with a letter, digit or _, without two dots in a row');
+  return refuse(
+    'BAD_DEPLOY_GROUP',
+    input,
+    value,
+    'deploy group',
+    'letters, digits, . _ and -, starting with a letter, digit or _, without two dots in a row',
+  );
 }
 
 /** An image version: part of a Docker tag, of a git tag and of a label value at once. */
 export function imageVersionProblem(value: string, input = 'image-version'): Problem | undefined {
   if (IMAGE_VERSION.test(value) && !value.includes('..')) return undefined;
-  return refuse('BAD_IMAGE_VERSION', input, value, 'image version', 'letters, digits, . _ and -, at most 63 characters, first and last a letter or digit; such as 20240102T030405');
+  return refuse(
+    'BAD_IMAGE_VERSION',
+    input,
+    value,
+    'image version',
+    'letters, digits, . _ and -, at most 63 characters, first and last a letter or digit; such as 20240102T030405',
+  );
 }

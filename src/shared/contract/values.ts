@@ -18,6 +18,9 @@ export class Float {
   }
 }
 
+/** A number as the file spells it: `Float` where a float has an integral value (`1.0`), which shows wherever it becomes text. */
+export type NumberValue = number | bigint | Float;
+
 export type Value = null | boolean | number | bigint | string | Float | Date | Uint8Array | readonly Value[] | ValueMap;
 /** A mapping. Made without a prototype, so that keys such as `__proto__` and `constructor` are only keys. */
 export interface ValueMap {
@@ -25,7 +28,14 @@ export interface ValueMap {
 }
 
 export function isMap(value: unknown): value is ValueMap {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Float) && !(value instanceof Date) && !(value instanceof Uint8Array);
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    !(value instanceof Float) &&
+    !(value instanceof Date) &&
+    !(value instanceof Uint8Array)
+  );
 }
 
 /** The number that a value says, `undefined` when it is not a number. Booleans are not numbers here. */

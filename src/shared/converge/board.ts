@@ -2,7 +2,7 @@
 import { YELP_PREFIXES, paastaPrefixed, type LabelPrefixes } from '../contract/names.ts';
 import type { Evidence } from '../health/types.ts';
 import type { Event, KubeObject, Pod, ReplicaSet } from '../objects/types.ts';
-import { keyFor, objectKey } from '../plan/index.ts';
+import { isLeaving, isOurs, keyFor, objectKey } from '../plan/index.ts';
 
 /** What the board must know to find an instance's objects. */
 export interface Place {
@@ -10,7 +10,12 @@ export interface Place {
   readonly instance: string;
   readonly namespace: string;
   readonly workloadKind: string;
+  /** Of the wanted workload. */
   readonly name: string;
+  /** Workloads of the instance that were there besides the wanted one when it was planned. */
+  readonly old?: readonly KubeObject[];
+  /** A workload with this hash is the wanted one, whatever its name: somebody else makes it. */
+  readonly configHash?: string;
 }
 
 type Shelf = Map<string, KubeObject>;
@@ -22,6 +27,23 @@ function isOlder(a: KubeObject, b: KubeObject): boolean {
   return /^\d+$/.test(x) && /^\d+$/.test(y) && BigInt(x) < BigInt(y);
 }
 
+/** `Deployment/paastasvc-web/web-main`: the workload that a pod or a ReplicaSet belongs to, as far as it says so. */
+function workloadKeyOf(owned: KubeObject): string | undefined {
+  const owner = owned.metadata.ownerReferences?.find((reference) => reference.controller === true);
+  if (owner === undefined) return undefined;
+  if (owner.kind !== 'ReplicaSet') return keyFor(owner.kind, owned.metadata.namespace, owner.name);
+  // A ReplicaSet is named after its Deployment and the hash of its pods' template.
+  const end = `-${owned.metadata.labels?.['pod-template-hash'] ?? ''}`;
+  return owner.name.endsWith(end) && end !== '-'
+    ? keyFor('Deployment', owned.metadata.namespace, owner.name.slice(0, -end.length))
+    : undefined;
+}
+
+/** Namespaces in which things of an instance are. */
+export function namespacesOfPlace(place: Place): readonly string[] {
+  return [...new Set([place.namespace, ...(place.old ?? []).map((o) => o.metadata.namespace ?? '')])];
+}
+
 export class Board {
   readonly #workloads: Shelf = new Map();
   readonly #owned = new Map<string, Map<string, KubeObject>>();
@@ -30,10 +52,19 @@ export class Board {
   readonly #serviceLabel: string;
   readonly #instanceLabel: string;
   readonly #applied = new Map<string, KubeObject>();
+  readonly #workloadsOf = new Map<string, Set<string>>();
+  readonly #listeners = new Set<(about: string) => void>();
+  readonly #configLabel: string;
 
   constructor(prefixes: LabelPrefixes = YELP_PREFIXES) {
     this.#serviceLabel = paastaPrefixed('service', prefixes);
     this.#instanceLabel = paastaPrefixed('instance', prefixes);
+    this.#configLabel = paastaPrefixed('config_sha', prefixes);
+  }
+
+  /** By `objectKey`; not pods and ReplicaSets. */
+  object(key: string): KubeObject | undefined {
+    return this.#workloads.get(key);
   }
 
   /** `namespace/service.instance` of an object that carries the labels. */
@@ -49,8 +80,33 @@ export class Board {
     this.put(object);
   }
 
+  /** We deleted it: what we wrote to it counts no more, and it is on its way out until a watch says that it is gone. */
+  removed(object: KubeObject): void {
+    const key = objectKey(object);
+    this.#applied.delete(key);
+    const known = this.#workloads.get(key);
+    if (known === undefined || isLeaving(known)) return;
+    this.#workloads.set(key, { ...known, metadata: { ...known.metadata, deletionTimestamp: new Date(0).toISOString() } });
+    this.#tell(this.instanceOf(object));
+  }
+
+  /** Called with `namespace/service.instance` whenever something about it is told. Returns how to end it. */
+  listen(listener: (about: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  #tell(about: string | undefined): string | undefined {
+    if (about !== undefined) for (const listener of this.#listeners) listener(about);
+    return about;
+  }
+
   /** Returns the instance that it concerns. */
   put(object: KubeObject): string | undefined {
+    return this.#tell(this.#put(object));
+  }
+
+  #put(object: KubeObject): string | undefined {
     if (object.kind === 'Event') return this.#putEvent(object as Event);
     const uid = object.metadata.uid ?? objectKey(object);
     if (object.kind === 'Pod' || object.kind === 'ReplicaSet') {
@@ -62,13 +118,19 @@ export class Board {
       return owner;
     }
     const key = objectKey(object);
-    const ours = this.#applied.get(key);
-    if (ours !== undefined && isOlder(object, ours)) return undefined;
+    // Answers and watches overtake each other: what is older than what is known tells nothing any more.
+    if ([this.#applied.get(key), this.#workloads.get(key)].some((known) => known !== undefined && isOlder(object, known))) return undefined;
     this.#workloads.set(key, object);
-    return this.instanceOf(object);
+    const about = this.instanceOf(object);
+    if (about !== undefined) this.#workloadsOf.set(about, (this.#workloadsOf.get(about) ?? new Set<string>()).add(key));
+    return about;
   }
 
   gone(object: KubeObject): string | undefined {
+    return this.#tell(this.#gone(object));
+  }
+
+  #gone(object: KubeObject): string | undefined {
     const uid = object.metadata.uid ?? objectKey(object);
     if (object.kind === 'Event') return undefined;
     if (object.kind === 'Pod' || object.kind === 'ReplicaSet') {
@@ -103,15 +165,54 @@ export class Board {
     return workload === undefined ? undefined : this.instanceOf(workload);
   }
 
+  /** Workloads of an instance in the namespaces of its place. */
+  #workloadsIn(place: Place): readonly KubeObject[] {
+    const keys = namespacesOfPlace(place).flatMap((namespace) => [
+      ...(this.#workloadsOf.get(`${namespace}/${place.service}.${place.instance}`) ?? []),
+    ]);
+    return keys.flatMap((key) => this.#workloads.get(key) ?? []).filter((o) => o.kind === 'Deployment' || o.kind === 'StatefulSet');
+  }
+
   evidence(place: Place): Evidence {
-    const owned = [...(this.#owned.get(`${place.namespace}/${place.service}.${place.instance}`)?.values() ?? [])];
-    const workload = this.#workloads.get(keyFor(place.workloadKind, place.namespace, place.name));
-    const about = [...(workload === undefined ? [] : [workload]), ...owned];
+    const owned = namespacesOfPlace(place).flatMap((namespace) => [
+      ...(this.#owned.get(`${namespace}/${place.service}.${place.instance}`)?.values() ?? []),
+    ]);
+    const all = this.#workloadsIn(place);
+    const carries = (o: KubeObject): boolean =>
+      place.configHash !== undefined &&
+      o.kind === place.workloadKind &&
+      o.metadata.namespace === place.namespace &&
+      o.metadata.labels?.[this.#configLabel] === place.configHash;
+    const workload = all.find(carries) ?? this.#workloads.get(keyFor(place.workloadKind, place.namespace, place.name));
+    const key = workload === undefined ? keyFor(place.workloadKind, place.namespace, place.name) : objectKey(workload);
+    const known = new Set((place.old ?? []).map((o) => o.metadata.uid));
+    const others = all.filter((o) => objectKey(o) !== key);
+    const old = others.filter((o) => isOurs(o) || known.has(o.metadata.uid));
+    const newer = old.find((o) => !known.has(o.metadata.uid) && !isLeaving(o));
+    // What somebody else made beside it is not ours to wait for.
+    const foreign = new Set(others.filter((o) => !old.includes(o)).map(objectKey));
+    const [own, leaving]: [KubeObject[], KubeObject[]] = [[], []];
+    for (const object of owned) {
+      const of = workloadKeyOf(object);
+      if (of === undefined || of === key) own.push(object);
+      else if (!foreign.has(of)) leaving.push(object);
+    }
+    const about = [...(workload === undefined ? [] : [workload]), ...own];
     return {
       workload,
-      replicaSets: owned.filter((o): o is ReplicaSet => o.kind === 'ReplicaSet'),
-      pods: owned.filter((o): o is Pod => o.kind === 'Pod'),
+      replicaSets: own.filter((o): o is ReplicaSet => o.kind === 'ReplicaSet'),
+      pods: own.filter((o): o is Pod => o.kind === 'Pod'),
       events: about.flatMap((o) => [...(this.#events.get(objectKey(o))?.values() ?? [])]),
+      oldPods: leaving.filter((o): o is Pod => o.kind === 'Pod'),
+      oldWorkloads: old.filter((o) => o !== newer),
+      ...(newer === undefined ? {} : { newer }),
     };
+  }
+
+  /** Pods of one workload, the terminating ones included. */
+  podsOf(workload: KubeObject, place: Place): readonly Pod[] {
+    const key = objectKey(workload);
+    const shelf = this.#owned.get(`${workload.metadata.namespace ?? ''}/${place.service}.${place.instance}`);
+    return [...(shelf?.values() ?? [])].filter((o): o is Pod => o.kind === 'Pod' && workloadKeyOf(o) === key);
   }
 }

@@ -1,67 +1,44 @@
-/** From instances to rendered objects: versions out of git, digests from what runs already or from the registry. */
+/** From what instances shall run to rendered objects: digests from what runs already or from the registry. */
 import { messageOf, problem, UserError, type Problem } from '../contract/errors.ts';
-import { appName, containerName, defaultNamespace } from '../contract/names.ts';
-import type { Control, Deployed } from '../deployments/types.ts';
+import { sameVersion } from '../contract/deployment-version.ts';
+import { containerName, YELP_PREFIXES, type LabelPrefixes } from '../contract/names.ts';
+import type { Deployed } from '../deployments/types.ts';
 import type { KubeObject } from '../objects/types.ts';
-import { keyFor, replicasOf } from '../plan/index.ts';
-import type { InstanceConfig, ServiceConfig, SoaConfigs, SystemConfig } from '../soa-configs/types.ts';
+import {
+  configHashOf,
+  isLeaving,
+  keepHash,
+  liveIndex,
+  liveWorkloads,
+  notedRestart,
+  objectKey,
+  replicasOf,
+  versionLabels,
+  type LiveIndex,
+} from '../plan/index.ts';
+import type { SoaConfigs, SystemConfig } from '../soa-configs/types.ts';
 import { imageOf, liveDigest } from '../workload/image.ts';
-import { renderInstance, type LiveState, type RenderedInstance, type RenderOptions } from '../workload/index.ts';
+import { renderInstance, type LiveState, type NotRendered, type RenderedInstance, type RenderOptions } from '../workload/index.ts';
+import { NO_FACTS, signaturesIn, signaturesNoted, type LiveFacts } from './live-facts.ts';
 import { pooled } from './pool.ts';
-import type { DigestSource, VersionSource } from './ports.ts';
+import type { DigestSource } from './ports.ts';
+import { placeOf, type Wish } from './wishes.ts';
 
-/** An instance and what it shall run; `deployed` is absent when its group was never marked. */
-export interface Wish {
-  readonly instance: InstanceConfig;
-  readonly service: ServiceConfig;
-  readonly deployed: Deployed | undefined;
-  readonly control: Control;
-  readonly problems: readonly Problem[];
+/** Workloads of an instance under any name, kind and namespace: first those of the wanted commit, then those with the most pods. */
+function liveOf(wish: Wish, index: LiveIndex, prefixes: LabelPrefixes): readonly KubeObject[] {
+  const isWanted = (o: KubeObject): number => Number(sameVersion(versionLabels(o, prefixes), wish.deployed));
+  return liveWorkloads(index, wish.instance, prefixes)
+    .filter((o) => !isLeaving(o))
+    .sort((a, b) => isWanted(b) - isWanted(a) || replicasOf(b) - replicasOf(a));
 }
 
-const STARTED: Control = { desiredState: 'start', forceBounce: null };
-
-/** Asks for the versions of every service once. A service whose versions cannot be read takes only its own instances down. */
-export async function resolveVersions(instances: readonly InstanceConfig[], services: readonly ServiceConfig[], versions: VersionSource): Promise<readonly Wish[]> {
-  const byName = new Map(services.map((s) => [s.service, s]));
-  const wishes: Wish[] = [];
-  await pooled([...new Set(instances.map((i) => i.service))], 8, async (name) => {
-    const service = byName.get(name);
-    if (service === undefined) return;
-    const own = instances.filter((i) => i.service === name);
-    try {
-      const deployments = await versions.deployments(name);
-      const problems = deployments.problems.filter((p) => p.severity === 'error');
-      for (const instance of own) {
-        const deployed = instance.deployGroup === undefined ? undefined : deployments.version(instance.deployGroup);
-        wishes.push({ instance, service, deployed, control: deployments.control(instance.branch), problems: deployed === undefined ? problems : [] });
-      }
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      for (const instance of own) wishes.push({ instance, service, deployed: undefined, control: STARTED, problems: error.problems });
-    }
-  });
-  // In the order of soa-configs, whoever answered first.
-  const order = new Map(instances.map((i, n) => [i, n]));
-  return wishes.sort((a, b) => (order.get(a.instance) ?? 0) - (order.get(b.instance) ?? 0));
-}
-
-export function placeOf(instance: InstanceConfig): { readonly namespace: string; readonly name: string } {
-  const own = instance.config['namespace'];
-  return { namespace: typeof own === 'string' && own !== '' ? own : defaultNamespace(instance.service), name: appName(instance.service, instance.instance) };
-}
-
-/** The running workload of an instance, of either kind. */
-export function liveWorkload(instance: InstanceConfig, objects: ReadonlyMap<string, KubeObject>): KubeObject | undefined {
-  const { namespace, name } = placeOf(instance);
-  return objects.get(keyFor('Deployment', namespace, name)) ?? objects.get(keyFor('StatefulSet', namespace, name));
-}
-
-function liveStateOf(workload: KubeObject | undefined, container: string): LiveState {
-  if (workload === undefined) return { replicas: null };
-  const template = workload.spec?.['template'] as { spec?: { containers?: readonly { name?: string; image?: string }[] } } | undefined;
+/** The image of the first, the count of the largest: what an autoscaler decided is not lost between two workloads. */
+function liveStateOf(workloads: readonly KubeObject[], container: string): LiveState {
+  const [first] = workloads;
+  if (first === undefined) return { replicas: null };
+  const template = first.spec?.['template'] as { spec?: { containers?: readonly { name?: string; image?: string }[] } } | undefined;
   const image = template?.spec?.containers?.find((c) => c.name === container)?.image;
-  return { replicas: replicasOf(workload), ...(image === undefined ? {} : { image }) };
+  return { replicas: Math.max(...workloads.map(replicasOf)), ...(image === undefined ? {} : { image }) };
 }
 
 export interface RenderContext {
@@ -70,15 +47,29 @@ export interface RenderContext {
   readonly objects: ReadonlyMap<string, KubeObject>;
   readonly digests: DigestSource | undefined;
   readonly options: RenderOptions;
+  /** What others made may be taken over. */
+  readonly adopt?: boolean;
+  /** Signatures and temporary bounds; none when absent. */
+  readonly facts?: LiveFacts;
+  /** What new pods of an instance would miss in the cluster; nobody is asked when absent. */
+  readonly missing?: (rendered: RenderedInstance) => Promise<readonly Problem[]>;
 }
 
-export type Rendering = { readonly wish: Wish; readonly rendered: RenderedInstance } | { readonly wish: Wish; readonly problems: readonly Problem[] };
+export type Rendering =
+  { readonly wish: Wish; readonly rendered: RenderedInstance } | { readonly wish: Wish; readonly problems: readonly Problem[] };
 
-async function digestFor(wish: Wish, deployed: Deployed, live: LiveState, context: RenderContext): Promise<string | undefined> {
+/** Digest of the image: what runs already, unless `anew`; else the registry is asked. */
+async function digestFor(
+  wish: Wish,
+  deployed: Deployed,
+  live: LiveState,
+  context: RenderContext,
+  anew = false,
+): Promise<string | undefined> {
   if (context.digests === undefined) return undefined;
   const reference = imageOf(wish.service, context.system, deployed);
   if (reference === undefined) return undefined;
-  const known = liveDigest(reference, live.image);
+  const known = anew ? undefined : liveDigest(reference, live.image);
   if (known !== undefined) return known;
   try {
     const digest = await context.digests.resolveDigest(reference);
@@ -98,10 +89,23 @@ async function digestFor(wish: Wish, deployed: Deployed, live: LiveState, contex
   }
 }
 
-async function renderOne(wish: Wish, deployed: Deployed, context: RenderContext): Promise<Rendering> {
-  const live = liveStateOf(liveWorkload(wish.instance, context.objects), containerName(wish.instance.instance));
-  try {
-    const digest = await digestFor(wish, deployed, live, context);
+/** Signatures as the cluster says them; where they may not be read, as the workload was rendered with. */
+function withFacts(live: LiveState, wish: Wish, workload: KubeObject | undefined, facts: LiveFacts): LiveState {
+  const { namespace } = placeOf(wish.instance);
+  const override = facts.overrides.get(`${wish.instance.service}.${wish.instance.instance}`);
+  const signatures =
+    facts.unread.has(namespace) && workload !== undefined
+      ? signaturesNoted(workload, namespace, wish.instance.service)
+      : signaturesIn(facts, namespace);
+  return { ...live, signatures, ...(override === undefined ? {} : { autoscalingOverride: override }) };
+}
+
+async function renderOne(wish: Wish, deployed: Deployed, context: RenderContext, index: LiveIndex): Promise<Rendering> {
+  const workloads = liveOf(wish, index, context.options.prefixes ?? YELP_PREFIXES);
+  const [workload] = workloads;
+  const facts = context.facts ?? NO_FACTS;
+  const live = withFacts(liveStateOf(workloads, containerName(wish.instance.instance)), wish, workload, facts);
+  const render = (digest: string | undefined): RenderedInstance | NotRendered => {
     const outcome = renderInstance({
       instance: wish.instance,
       service: wish.service,
@@ -114,19 +118,56 @@ async function renderOne(wish: Wish, deployed: Deployed, context: RenderContext)
       digest,
       options: context.options,
     });
-    return 'problems' in outcome ? { wish, problems: outcome.problems } : { wish, rendered: outcome };
+    return 'problems' in outcome
+      ? outcome
+      : keepHash(outcome, context.objects.get(objectKey(outcome.workload)), context.adopt === true, context.options.prefixes);
+  };
+  try {
+    const digest = await digestFor(wish, deployed, live, context);
+    let outcome = render(digest);
+    if ('problems' in outcome) return { wish, problems: outcome.problems };
+    const bounces = workload === undefined || configHashOf(workload, context.options.prefixes) !== outcome.configHash;
+    // A restart runs what the tag says now, a mere change of configuration what runs already.
+    if (
+      bounces &&
+      workload !== undefined &&
+      digest !== undefined &&
+      notedRestart(outcome.workload) !== undefined &&
+      notedRestart(outcome.workload) !== notedRestart(workload)
+    ) {
+      const newest = await digestFor(wish, deployed, live, context, true);
+      if (newest !== digest) outcome = render(newest);
+      if ('problems' in outcome) return { wish, problems: outcome.problems };
+    }
+    const missing = bounces ? ((await context.missing?.(outcome)) ?? []) : [];
+    if (missing.some(({ severity }) => severity === 'error'))
+      return { wish, problems: missing.map((found) => ({ ...wish.instance.position(['env']), ...found })) };
+    const said = [...missing, ...(facts.notes.get(`${wish.instance.service}.${wish.instance.instance}`) ?? [])].map((found) => ({
+      ...wish.instance.position(),
+      ...found,
+    }));
+    return { wish, rendered: said.length === 0 ? outcome : { ...outcome, warnings: [...outcome.warnings, ...said] } };
   } catch (error) {
     if (error instanceof UserError) return { wish, problems: error.problems };
-    return { wish, problems: [problem('RENDER_FAILED', `${wish.instance.service}.${wish.instance.instance} could not be rendered: ${messageOf(error)}`, { ...wish.instance.position(), hint: 'this is a defect of ours; please report it with the instance' })] };
+    return {
+      wish,
+      problems: [
+        problem('RENDER_FAILED', `${wish.instance.service}.${wish.instance.instance} could not be rendered: ${messageOf(error)}`, {
+          ...wish.instance.position(),
+          hint: 'this is a defect of ours; please report it with the instance',
+        }),
+      ],
+    };
   }
 }
 
 /** Renders what is marked; one broken instance holds back no other. */
 export async function renderAll(wishes: readonly Wish[], context: RenderContext): Promise<readonly Rendering[]> {
   const done: (Rendering | undefined)[] = wishes.map(() => undefined);
+  const index = liveIndex(context.objects.values(), context.options.prefixes);
   await pooled([...wishes.keys()], 8, async (at) => {
     const wish = wishes[at] as Wish;
-    if (wish.deployed !== undefined) done[at] = await renderOne(wish, wish.deployed, context);
+    if (wish.deployed !== undefined) done[at] = await renderOne(wish, wish.deployed, context, index);
   });
   return done.filter((r) => r !== undefined);
 }

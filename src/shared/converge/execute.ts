@@ -1,16 +1,14 @@
 /** Writes a plan: namespaces first, then everything else side by side; what fails holds back only itself. */
-import { messageOf, problem, UserError, type Problem } from '../contract/errors.ts';
-import type { Log } from '../contract/ports.ts';
+import { messageOf, UserError, type Problem } from '../contract/errors.ts';
 import { KINDS, type KubeObject } from '../objects/types.ts';
-import { MANAGER, MARKER, describeReason, isHandEdit, titleOf, type InstancePlan, type Plan, type Step } from '../plan/index.ts';
+import { MARKER, titleOf, type InstancePlan, type Plan, type Step } from '../plan/index.ts';
+import { isNamespace, withContent } from './namespaces.ts';
 import { pooled } from './pool.ts';
-import { statusOf, type Applied, type ClusterAccess } from './ports.ts';
-import { takeOwnership } from './ownership.ts';
+import { statusOf } from './ports.ts';
+import { failure, write, type WriteOptions } from './write.ts';
 
 /** Requests in flight. */
 const WIDTH = 8;
-/** Owns replica counts that an autoscaler changes afterwards. */
-const SCALE_MANAGER = 'paasta-scale';
 
 export interface Executed {
   /** Of the instance whose steps failed. */
@@ -20,57 +18,22 @@ export interface Executed {
   readonly at: number;
 }
 
-export interface ExecuteOptions {
-  readonly cluster: ClusterAccess;
-  readonly log: Log;
+export interface ExecuteOptions extends WriteOptions {
   readonly now: () => number;
-  readonly wrote: (object: KubeObject) => void;
+  /** Called when everything of an instance is written that is written at once; of two workloads side by side the rest follows. */
   readonly done: (plan: InstancePlan, executed: Executed) => void;
 }
 
-function failure(step: Step, error: unknown): readonly Problem[] {
-  if (error instanceof UserError) return error.problems;
-  return [problem('WRITE_FAILED', `${step.title}: ${messageOf(error)}`)];
+export function isWorkloadStep(step: Step, { rendered }: InstancePlan): boolean {
+  return step.action !== 'delete' && step.object.kind === rendered.workload.kind && step.object.metadata.name === rendered.name;
 }
 
-async function write(step: Step, { cluster, log, wrote }: ExecuteOptions): Promise<readonly Problem[]> {
-  log.debug(`write ${step.title}: ${step.reasons.map(describeReason).join('; ') || 'count'}${step.force ? ' (forced)' : ''}`);
-  if (step.adopts === true && step.live !== undefined) await takeOwnership(cluster, step.live, MANAGER);
-  if (step.scaleTo !== undefined && step.action === 'update') await setReplicas(cluster, step.object, step.scaleTo, wrote);
-  if (step.scaleOnly !== true) {
-    const applied = await applyOver(step, cluster);
-    if (applied.outcome === 'conflict') {
-      return applied.conflicts.map(({ manager, field }) =>
-        problem('FIELD_CONFLICT', `${step.title}: ${field} belongs to ${manager}, which gave it another value`, { hint: `stop ${manager} from setting it, or set adopt: true to take the field over` }),
-      );
-    }
-    wrote(applied.object);
-    for (const text of applied.warnings) log.info(`${step.title}: the API server warns: ${text}`);
-  }
-  if (step.scaleTo !== undefined && step.action === 'create') await setReplicas(cluster, step.object, step.scaleTo, wrote);
-  return [];
-}
-
-/**
- * An edit by hand can stand beside our fields so that both together are invalid (a second port of the same name): then what was
- * added by hand goes.
- */
-async function applyOver(step: Step, cluster: ClusterAccess): Promise<Applied> {
-  try {
-    return await cluster.apply(step.object, { force: step.force });
-  } catch (error) {
-    if (statusOf(error) !== 422 || step.live === undefined || step.adopts === true) throw error;
-    if (!(await takeOwnership(cluster, step.live, MANAGER, isHandEdit))) throw error;
-    return cluster.apply(step.object, { force: true });
-  }
-}
-
-/** As a manager of its own, so that leaving the field out of our apply neither resets nor fights it. */
-async function setReplicas(cluster: ClusterAccess, object: KubeObject, replicas: number, wrote: (object: KubeObject) => void): Promise<void> {
-  const { name, namespace } = object.metadata;
-  const body: KubeObject = { apiVersion: object.apiVersion, kind: object.kind, metadata: { name, ...(namespace === undefined ? {} : { namespace }) }, spec: { replicas } };
-  const applied = await cluster.apply(body, { fieldManager: SCALE_MANAGER, force: true });
-  if (applied.outcome === 'applied') wrote(applied.object);
+/** What waits for the course of a bounce: a new workload beside the old ones, the autoscaler that follows it, the deletions. */
+export function isForLater(step: Step, plan: InstancePlan): boolean {
+  return (
+    plan.rollout.kind === 'side-by-side' &&
+    (step.action === 'delete' || step.object.kind === 'HorizontalPodAutoscaler' || (isWorkloadStep(step, plan) && step.action === 'create'))
+  );
 }
 
 /** Steps of one instance in order. A companion that is refused does not hold back the workload: the verdict names it. */
@@ -78,7 +41,8 @@ async function executeInstance(plan: InstancePlan, options: ExecuteOptions): Pro
   const problems: Problem[] = [];
   let workloadWritten = true;
   for (const step of plan.steps) {
-    const isWorkload = step.object.kind === plan.rendered.workload.kind && step.object.metadata.name === plan.rendered.name;
+    if (isForLater(step, plan)) continue;
+    const isWorkload = isWorkloadStep(step, plan);
     try {
       const found = await write(step, options);
       problems.push(...found);
@@ -98,22 +62,33 @@ export async function execute(plan: Plan, record: KubeObject | undefined, option
   const missing = new Map<string, readonly Problem[]>();
   const shared = async (step: Step): Promise<void> => {
     try {
-      problems.push(...(await write(step, options)));
+      problems.push(...(await write(await withContent(step, options.cluster), options)));
     } catch (error) {
       if (!(error instanceof UserError) || statusOf(error) === undefined) throw error;
       problems.push(...failure(step, error));
       if (step.object.kind === 'Namespace') missing.set(step.object.metadata.name, failure(step, error));
     }
   };
-  await pooled(plan.namespaces, WIDTH, shared);
+  await pooled(plan.namespaces.filter(isNamespace), WIDTH, shared);
+  // Pods may need what a namespace holds from the beginning, above all pull secrets.
+  await pooled(
+    plan.namespaces.filter((step) => !isNamespace(step) && !missing.has(step.object.metadata.namespace ?? '')),
+    WIDTH,
+    shared,
+  );
   if (record !== undefined) await writeRecord(record, options);
   const work: (() => Promise<void>)[] = [
     ...plan.shared.filter((s) => !missing.has(s.object.metadata.namespace ?? '')).map((step) => () => shared(step)),
     ...plan.instances
-      .filter((i) => i.action !== 'blocked')
+      .filter((i) => i.action !== 'blocked' && i.action !== 'left')
       .map((instance) => async () => {
         const without = missing.get(instance.rendered.namespace);
-        options.done(instance, without === undefined ? await executeInstance(instance, options) : { problems: without, workloadWritten: false, at: options.now() });
+        options.done(
+          instance,
+          without === undefined
+            ? await executeInstance(instance, options)
+            : { problems: without, workloadWritten: false, at: options.now() },
+        );
       }),
   ];
   await pooled(work, WIDTH, (job) => job());

@@ -34,13 +34,30 @@ export interface Identity {
   readonly problems: readonly Problem[];
 }
 
+/** The record that a cluster carries; `undefined`: there is none; `'hidden'`: it may not be read. */
+export async function readRecord(access: ClusterAccess): Promise<KubeObject | 'hidden' | undefined> {
+  try {
+    return await access.get(KINDS.ConfigMap, RECORD.namespace, RECORD.name);
+  } catch (error) {
+    if (statusOf(error) !== 403) throw error;
+    return 'hidden';
+  }
+}
+
 /**
  * Throws `WRONG_CLUSTER` when the server is not the cluster that is meant. `kubeSystem` is the namespace from a list that was
  * made anyway, `undefined` when namespaces may not be listed.
  */
-export async function checkIdentity(access: ClusterAccess, cluster: string, settings: ClusterSettings, kubeSystem: KubeObject | undefined): Promise<Identity> {
+export async function checkIdentity(
+  access: ClusterAccess,
+  cluster: string,
+  settings: ClusterSettings,
+  kubeSystem: KubeObject | undefined,
+  record: KubeObject | 'hidden' | undefined,
+): Promise<Identity> {
   const at = `${access.target.server} (context '${access.target.context}')`;
-  const wrong = (message: string, hint: string): UserError => new UserError(problem('WRONG_CLUSTER', message, { input: 'kube-context', hint }));
+  const wrong = (message: string, hint: string): UserError =>
+    new UserError(problem('WRONG_CLUSTER', message, { input: 'kube-context', hint }));
   let uid = kubeSystem?.metadata.uid;
   if (uid === undefined) {
     try {
@@ -51,29 +68,38 @@ export async function checkIdentity(access: ClusterAccess, cluster: string, sett
   }
   if (settings.identity !== undefined && uid !== settings.identity) {
     throw wrong(
-      uid === undefined ? `cannot tell whether ${at} is cluster '${cluster}': its identity cannot be read` : `${at} is not cluster '${cluster}': its identity is ${uid}, expected ${settings.identity}`,
-      uid === undefined ? "grant 'get' on namespace kube-system" : `use the kubeconfig and context of '${cluster}', or correct kube_clusters.${cluster}.identity in the system configuration`,
+      uid === undefined
+        ? `cannot tell whether ${at} is cluster '${cluster}': its identity cannot be read`
+        : `${at} is not cluster '${cluster}': its identity is ${uid}, expected ${settings.identity}`,
+      uid === undefined
+        ? "grant 'get' on namespace kube-system"
+        : `use the kubeconfig and context of '${cluster}', or correct kube_clusters.${cluster}.identity in the system configuration`,
     );
   }
-  let record: KubeObject | undefined;
-  try {
-    record = await access.get(KINDS.ConfigMap, RECORD.namespace, RECORD.name);
-  } catch (error) {
-    if (statusOf(error) !== 403) throw error;
-    return { uid, record: undefined, problems: [] };
-  }
+  if (record === 'hidden') return { uid, record: undefined, problems: [] };
   const data = (record?.['data'] ?? {}) as { cluster?: string; identity?: string };
   if (data.cluster !== undefined && data.cluster !== cluster) {
-    throw wrong(`${at} is cluster '${data.cluster}', not '${cluster}' (ConfigMap ${RECORD.namespace}/${RECORD.name})`, `use the kubeconfig and context of '${cluster}'; if the cluster was renamed, delete that ConfigMap`);
+    throw wrong(
+      `${at} is cluster '${data.cluster}', not '${cluster}' (ConfigMap ${RECORD.namespace}/${RECORD.name})`,
+      `use the kubeconfig and context of '${cluster}'; if the cluster was renamed, delete that ConfigMap`,
+    );
   }
   if (data.identity !== undefined && uid !== undefined && data.identity !== uid) {
-    throw wrong(`${at} carries the record of another cluster: ConfigMap ${RECORD.namespace}/${RECORD.name} says identity ${data.identity}, the server has ${uid}`, 'if this cluster was restored from a backup on purpose, delete that ConfigMap');
+    throw wrong(
+      `${at} carries the record of another cluster: ConfigMap ${RECORD.namespace}/${RECORD.name} says identity ${data.identity}, the server has ${uid}`,
+      'if this cluster was restored from a backup on purpose, delete that ConfigMap',
+    );
   }
   if (record !== undefined) return { uid, record: undefined, problems: [] };
   const labels = { [MARKER.label]: MARKER.value };
   return {
     uid,
-    record: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: RECORD.name, namespace: RECORD.namespace, labels }, data: { cluster, ...(uid === undefined ? {} : { identity: uid }) } },
+    record: {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: RECORD.name, namespace: RECORD.namespace, labels },
+      data: { cluster, ...(uid === undefined ? {} : { identity: uid }) },
+    },
     problems: [],
   };
 }

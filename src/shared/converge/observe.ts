@@ -1,9 +1,11 @@
 /** A few paged lists, whatever the number of instances. */
 import { problem, UserError, type Problem } from '../contract/errors.ts';
+import { paastaPrefixed, YELP_PREFIXES, type LabelPrefixes } from '../contract/names.ts';
 import { KINDS, type Kind, type KindName, type KubeObject } from '../objects/types.ts';
 import { MARKER, objectKey } from '../plan/index.ts';
 import { pooled } from './pool.ts';
-import { statusOf, type ClusterAccess } from './ports.ts';
+import { among } from './selectors.ts';
+import { statusOf, type ClusterAccess, type Listed, type Listing } from './ports.ts';
 
 /** What was seen, with the place from which each kind's watch goes on. */
 export interface Sight {
@@ -11,6 +13,10 @@ export interface Sight {
   readonly versions: Map<string, string>;
   /** Kinds that we may not read: they are left out, the others go on. */
   readonly unreadable: Map<string, readonly Problem[]>;
+  /** Kinds that may be listed in namespaces only: where they were, with the place from which the watch goes on there. */
+  readonly scopes: Map<string, ReadonlyMap<string, string>>;
+  /** Kinds that may be read in some namespaces, but not in this one; by `hiddenKey`. */
+  readonly hidden: Map<string, readonly Problem[]>;
   /** ReplicaSets and pods. */
   readonly owned: KubeObject[];
 }
@@ -23,9 +29,22 @@ export interface Selectors {
   readonly managed: string;
   /** Of workloads, ReplicaSets and pods: also narrowed to the services at hand. */
   readonly workloads: string;
+  /** Of the instances at hand: looked at one by one where the cluster as a whole may not be listed. */
+  readonly namespaces: readonly string[];
 }
 
-const OURS = `${MARKER.label}=${MARKER.value}`;
+export function selectorsFor(
+  services: readonly string[],
+  namespaces: readonly string[],
+  prefixes: LabelPrefixes = YELP_PREFIXES,
+): Selectors {
+  const managed = `${paastaPrefixed('managed', prefixes)}=true`;
+  const own = among(paastaPrefixed('service', prefixes), services);
+  return { managed, namespaces: [...new Set(namespaces)], workloads: own === undefined ? managed : `${managed},${own}` };
+}
+
+/** Selector of what we made. */
+export const OURS = `${MARKER.label}=${MARKER.value}`;
 
 function selectorOf(kind: KindName, selectors: Selectors): string | undefined {
   if (kind === 'Namespace') return undefined;
@@ -34,30 +53,119 @@ function selectorOf(kind: KindName, selectors: Selectors): string | undefined {
 }
 
 export function emptySight(): Sight {
-  return { objects: new Map(), versions: new Map(), unreadable: new Map(), owned: [] };
+  return { objects: new Map(), versions: new Map(), unreadable: new Map(), scopes: new Map(), hidden: new Map(), owned: [] };
 }
 
 /** Lists kinds into the sight. A kind that is refused is remembered as unreadable; an unreachable server is thrown. */
 export async function look(cluster: ClusterAccess, kinds: readonly KindName[], selectors: Selectors, sight: Sight): Promise<void> {
-  await pooled(kinds, 4, async (name) => {
+  await pooled(kinds, 8, async (name) => {
     const kind: Kind = KINDS[name];
     const labelSelector = selectorOf(name, selectors);
+    const listing: Listing = labelSelector === undefined ? {} : { labelSelector };
     try {
-      const listed = await cluster.list(kind, labelSelector === undefined ? {} : { labelSelector });
-      sight.versions.set(name, listed.resourceVersion);
-      for (const object of listed.items) {
-        if (name === 'Pod' || name === 'ReplicaSet') sight.owned.push(object);
-        else sight.objects.set(objectKey(object), object);
-      }
+      sight.versions.set(name, keep(name, await cluster.list(kind, listing), sight));
     } catch (error) {
-      const status = statusOf(error);
-      if (!(error instanceof UserError) || (status !== 403 && status !== 404)) throw error;
-      sight.unreadable.set(name, error.problems);
+      const found = refused(error);
+      if (statusOf(error) !== 403 || !kind.namespaced || !(await lookInNamespaces(cluster, name, listing, selectors.namespaces, sight)))
+        sight.unreadable.set(name, found);
     }
   });
 }
 
-export async function observe(cluster: ClusterAccess, selectors: Selectors, further: readonly KindName[] = []): Promise<Sight> {
+function refused(error: unknown): readonly Problem[] {
+  const status = statusOf(error);
+  if (!(error instanceof UserError) || (status !== 403 && status !== 404)) throw error;
+  return error.problems;
+}
+
+/** Into the sight; from where the watch goes on. */
+function keep(name: KindName, listed: Listed, sight: Sight): string {
+  for (const object of listed.items) {
+    if (name === 'Pod' || name === 'ReplicaSet') sight.owned.push(object);
+    else sight.objects.set(objectKey(object), object);
+  }
+  return listed.resourceVersion;
+}
+
+export function hiddenKey(kind: string, namespace: string): string {
+  return `${kind}/${namespace}`;
+}
+
+/** The kind in each namespace; false when it may be read in none of them. */
+async function lookInNamespaces(
+  cluster: ClusterAccess,
+  name: KindName,
+  listing: Listing,
+  namespaces: readonly string[],
+  sight: Sight,
+): Promise<boolean> {
+  const places = new Map<string, string>();
+  const hidden = new Map<string, readonly Problem[]>();
+  await pooled(namespaces, 4, async (namespace) => {
+    try {
+      places.set(namespace, keep(name, await cluster.list(KINDS[name], { ...listing, namespace }), sight));
+    } catch (error) {
+      hidden.set(hiddenKey(name, namespace), refused(error));
+    }
+  });
+  if (places.size === 0) return false;
+  for (const [key, problems] of hidden) sight.hidden.set(key, problems);
+  sight.scopes.set(name, places);
+  sight.versions.set(name, '');
+  return true;
+}
+
+/** Why objects of a kind cannot be read in a namespace; `undefined`: they can. */
+export function hiddenFrom(sight: Sight, kind: string, namespace: string): readonly Problem[] | undefined {
+  return sight.unreadable.get(kind) ?? sight.hidden.get(hiddenKey(kind, namespace));
+}
+
+/** Where the watches of a kind go on: one for the cluster, or one for each namespace in which it was listed. */
+export function streamsOf(
+  sight: Sight,
+  kind: KindName,
+  listing: Listing,
+): readonly { readonly kind: KindName; readonly resourceVersion: string | undefined; readonly listing: Listing }[] {
+  const places = sight.scopes.get(kind);
+  if (places === undefined) return [{ kind, resourceVersion: sight.versions.get(kind), listing }];
+  return [...places].map(([namespace, resourceVersion]) => ({ kind, resourceVersion, listing: { ...listing, namespace } }));
+}
+
+function together(a: Sight, b: Sight): Sight {
+  return {
+    objects: new Map([...a.objects, ...b.objects]),
+    versions: new Map([...a.versions, ...b.versions]),
+    unreadable: new Map([...a.unreadable, ...b.unreadable]),
+    scopes: new Map([...a.scopes, ...b.scopes]),
+    hidden: new Map([...a.hidden, ...b.hidden]),
+    owned: [...a.owned, ...b.owned],
+  };
+}
+
+/**
+ * The look at a whole cluster, begun before it is known what is declared. `undefined` when it is not complete: then only a look that
+ * knows the namespaces tells what may be read.
+ */
+export type EarlySight = Promise<Sight | undefined>;
+
+/**
+ * Begins the look at a whole cluster; `services` are all of the tree. Throws when the server cannot be reached.
+ */
+export async function observeEarly(cluster: ClusterAccess, services: readonly string[], prefixes?: LabelPrefixes): EarlySight {
+  const sight = emptySight();
+  await look(cluster, BASE, selectorsFor(services, [], prefixes), sight);
+  return sight.unreadable.size === 0 ? sight : undefined;
+}
+
+export async function observe(
+  cluster: ClusterAccess,
+  selectors: Selectors,
+  further: readonly KindName[] = [],
+  early?: EarlySight,
+): Promise<Sight> {
+  const more = emptySight();
+  const [begun] = await Promise.all([early, early === undefined ? undefined : look(cluster, further, selectors, more)]);
+  if (begun !== undefined) return together(begun, more);
   const sight = emptySight();
   await look(cluster, [...BASE, ...further], selectors, sight);
   const deployments = sight.unreadable.get('Deployment');
@@ -69,7 +177,11 @@ export async function observe(cluster: ClusterAccess, selectors: Selectors, furt
  * Objects that we are about to create but that a label does not show: of the same name, made by somebody else. One request
  * for a single name, one list for many; none in a namespace that does not exist yet.
  */
-export async function lookForStrangers(cluster: ClusterAccess, creates: readonly KubeObject[], sight: Sight): Promise<readonly KubeObject[]> {
+export async function lookForStrangers(
+  cluster: ClusterAccess,
+  creates: readonly KubeObject[],
+  sight: Sight,
+): Promise<readonly KubeObject[]> {
   const groups = new Map<string, KubeObject[]>();
   for (const object of creates) {
     const namespace = object.metadata.namespace;
@@ -106,4 +218,3 @@ export async function lookForStrangers(cluster: ClusterAccess, creates: readonly
 export function unreadableProblem(kind: string, problems: readonly Problem[]): Problem {
   return problems[0] ?? problem('CLUSTER_FORBIDDEN', `${kind} objects cannot be read`);
 }
-

@@ -2,11 +2,13 @@
 import { problem, type Problem } from '../contract/errors.ts';
 import type { Diagnosis } from '../health/types.ts';
 import { describeEffect, describeReason, type InstancePlan } from '../plan/index.ts';
-import type { Wish } from './desired.ts';
+import type { Wish } from './wishes.ts';
 import type { Executed } from './execute.ts';
 import type { ConvergePorts } from './ports.ts';
 import type { InstanceResult, InstanceState } from '../report/deploy-results.ts';
-import { diagnosisOf, type Target, type Verdicts } from './wait.ts';
+import { drainProblem, drainProofText, type DrainProof } from '../report/drain-proof.ts';
+import { diagnosisOf, type Verdicts } from './verdicts.ts';
+import type { Target } from './wait.ts';
 
 /** Last lines of a log that are fetched for the report. */
 const LOG_LINES = 25;
@@ -29,7 +31,9 @@ export class Outcomes {
   }
 
   all(): readonly InstanceResult[] {
-    return [...this.#results.values()].sort((a, b) => (a.service === b.service ? (a.instance < b.instance ? -1 : 1) : a.service < b.service ? -1 : 1));
+    return [...this.#results.values()].sort((a, b) =>
+      a.service === b.service ? (a.instance < b.instance ? -1 : 1) : a.service < b.service ? -1 : 1,
+    );
   }
 
   /** Problems that an instance keeps, whatever becomes of it. */
@@ -72,7 +76,10 @@ export class Outcomes {
     else if (!wasAskedFor) this.#draft(wish, 'not-marked', []);
     else {
       this.#draft(wish, 'failed', [
-        problem('NOT_MARKED', `${service}.${instance}: deploy group '${deployGroup ?? ''}' was never marked`, { ...wish.instance.position(), hint: `mark a commit first: mark-for-deployment --service ${service} --deploy-group ${deployGroup ?? ''}` }),
+        problem('NOT_MARKED', `${service}.${instance}: deploy group '${deployGroup ?? ''}' was never marked`, {
+          ...wish.instance.position(),
+          hint: `mark a commit first: mark-for-deployment --service ${service} --deploy-group ${deployGroup ?? ''}`,
+        }),
       ]);
     }
   }
@@ -83,8 +90,18 @@ export class Outcomes {
 
   planned(plan: InstancePlan, wish: Wish, mode: 'plan' | 'apply' | 'wait'): void {
     const { rendered } = plan;
-    const draft = this.#draft(wish, plan.action === 'blocked' ? 'blocked' : 'planned', plan.problems.map((p) => ({ ...wish.instance.position(), ...p })));
-    draft.problems = [...draft.problems, ...rendered.warnings];
+    const draft = this.#draft(
+      wish,
+      plan.action === 'blocked' ? 'blocked' : plan.action === 'left' ? 'left' : 'planned',
+      plan.problems.map((p) => ({ ...wish.instance.position(), ...p })),
+    );
+    // In a run that writes, the writes tell: what was foreseen is only said.
+    const foreseen = (plan.foreseen ?? []).map((p): Problem => ({
+      ...wish.instance.position(),
+      ...p,
+      ...(mode === 'plan' ? {} : { severity: p.severity === 'error' ? 'warning' : p.severity }),
+    }));
+    draft.problems = [...draft.problems, ...rendered.warnings, ...foreseen];
     draft.action = plan.action;
     draft.reasons = plan.reasons.map(describeReason);
     draft.effect = describeEffect(plan);
@@ -93,7 +110,7 @@ export class Outcomes {
     draft.namespace = rendered.namespace;
     draft.name = rendered.name;
     draft.wanted = rendered.replicas;
-    if (plan.action !== 'blocked' && mode !== 'plan') this.#open.add(`${rendered.service}.${rendered.instance}`);
+    if (plan.action !== 'blocked' && plan.action !== 'left' && mode !== 'plan') this.#open.add(`${rendered.service}.${rendered.instance}`);
   }
 
   executed(plan: InstancePlan, executed: Executed): void {
@@ -101,7 +118,14 @@ export class Outcomes {
     this.#begun.set(title, executed.at);
     const draft = this.#results.get(title);
     if (draft === undefined) return;
-    draft.problems = [...draft.problems, ...executed.problems.map((p) => ({ ...(draft.file === undefined ? {} : { file: draft.file }), ...(draft.line === undefined ? {} : { line: draft.line }), ...p }))];
+    draft.problems = [
+      ...draft.problems,
+      ...executed.problems.map((p) => ({
+        ...(draft.file === undefined ? {} : { file: draft.file }),
+        ...(draft.line === undefined ? {} : { line: draft.line }),
+        ...p,
+      })),
+    ];
     for (const found of executed.problems) this.#ports.log.info(`${title}: ${found.message}`);
     if (!executed.workloadWritten) {
       draft.state = executed.problems.some((p) => p.code === 'FIELD_CONFLICT') ? 'blocked' : 'failed';
@@ -134,6 +158,7 @@ export class Outcomes {
       return;
     }
     if (verdict.state === 'proven') {
+      draft.problems = [...draft.problems, ...verdicts.warnings];
       draft.state = draft.action === 'unchanged' || begun === undefined ? 'unchanged' : draft.wanted === 0 ? 'stopped' : 'deployed';
       if (verdict.unprovenImage !== undefined) this.#fetching.push(this.#questionImage(target.title, draft, verdict.unprovenImage));
       return;
@@ -148,7 +173,9 @@ export class Outcomes {
     draft.state = end === 'timeout' ? 'timeout' : 'failed';
     draft.diagnosis = diagnosis;
     if (diagnosis === undefined) return;
-    this.#ports.log.info(`${target.title}: ${end === 'timeout' ? 'timed out' : 'failed'} (${diagnosis.code})${verdict.state === 'failed' ? '' : `: ${diagnosis.cause}`}`);
+    this.#ports.log.info(
+      `${target.title}: ${end === 'timeout' ? 'timed out' : 'failed'} (${diagnosis.code})${verdict.state === 'failed' ? '' : `: ${diagnosis.cause}`}`,
+    );
     this.#fetching.push(this.#fetchLog(draft, diagnosis));
   }
 
@@ -161,7 +188,15 @@ export class Outcomes {
     } catch (error) {
       log.debug(`members of ${draft.image ?? ''} could not be read: ${String(error)}`);
     }
-    draft.problems = [...draft.problems, { severity: 'warning', code: 'IMAGE_UNPROVEN', message: `${title}: ${unproven}`, hint: 'something between registry and node rewrites images; the digest cannot be compared' }];
+    draft.problems = [
+      ...draft.problems,
+      {
+        severity: 'warning',
+        code: 'IMAGE_UNPROVEN',
+        message: `${title}: ${unproven}`,
+        hint: 'something between registry and node rewrites images; the digest cannot be compared',
+      },
+    ];
   }
 
   async #fetchLog(draft: Draft, diagnosis: Diagnosis): Promise<void> {
@@ -169,11 +204,59 @@ export class Outcomes {
     if (wanted === undefined) return;
     const { cluster, log } = this.#ports;
     try {
-      const read = (previous: boolean): Promise<string | undefined> => cluster.logs(wanted.namespace, wanted.pod, wanted.container, { tailLines: LOG_LINES, previous });
+      const read = (previous: boolean): Promise<string | undefined> =>
+        cluster.logs(wanted.namespace, wanted.pod, wanted.container, { tailLines: LOG_LINES, previous });
       const text = (await read(wanted.previous)) ?? (await read(!wanted.previous));
-      draft.log = (text ?? '').split('\n').filter((line) => line.trim() !== '').slice(-LOG_LINES);
+      draft.log = (text ?? '')
+        .split('\n')
+        .filter((line) => line.trim() !== '')
+        .slice(-LOG_LINES);
     } catch (error) {
       log.debug(`log of ${wanted.pod}/${wanted.container} could not be read: ${String(error)}`);
+    }
+  }
+
+  /** A bounce of two workloads side by side cannot go on. */
+  broken(title: string, problems: readonly Problem[]): void {
+    const draft = this.#results.get(title);
+    if (draft === undefined) return;
+    draft.state = 'failed';
+    draft.problems = [
+      ...draft.problems,
+      ...problems.map((p) => ({
+        ...(draft.file === undefined ? {} : { file: draft.file }),
+        ...(draft.line === undefined ? {} : { line: draft.line }),
+        ...p,
+      })),
+    ];
+    for (const found of problems) this.#ports.log.info(`${title}: ${found.message}`);
+    this.#open.delete(title);
+  }
+
+  /** Something that people should know about an instance, whatever its end. */
+  remark(title: string, problem: Problem): void {
+    const draft = this.#results.get(title);
+    if (draft !== undefined) draft.problems = [...draft.problems, problem];
+  }
+
+  /** What was seen of the pods that ended. */
+  drained(proofs: ReadonlyMap<string, DrainProof>): void {
+    for (const [title, proof] of [...proofs].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      const draft = this.#results.get(title);
+      const text = drainProofText(proof);
+      if (draft === undefined || text === undefined) continue;
+      draft.drain = proof;
+      this.#ports.log.info(`${title}: ${text}`);
+      const found = drainProblem(title, proof);
+      if (found !== undefined)
+        draft.problems = [
+          ...draft.problems,
+          {
+            ...found,
+            ...(draft.file === undefined ? {} : { file: draft.file }),
+            ...(draft.line === undefined ? {} : { line: draft.line }),
+          },
+        ];
     }
   }
 

@@ -1,7 +1,7 @@
 /** What convergence needs of the outside. Implemented by the adapters, wired by the stage, faked in tests. */
 import type { Clock, Log } from '../contract/ports.ts';
 import type { Deployments } from '../deployments/types.ts';
-import type { Kind, KubeObject } from '../objects/types.ts';
+import type { Kind, KubeObject, ProxyMethod } from '../objects/types.ts';
 
 export interface Listing {
   readonly namespace?: string;
@@ -24,7 +24,21 @@ export type Change =
 
 export type Applied =
   | { readonly outcome: 'applied'; readonly object: KubeObject; readonly created: boolean; readonly warnings: readonly string[] }
-  | { readonly outcome: 'conflict'; readonly conflicts: readonly { readonly manager: string; readonly field: string }[]; readonly message: string };
+  | {
+      readonly outcome: 'conflict';
+      readonly conflicts: readonly { readonly manager: string; readonly field: string }[];
+      readonly message: string;
+    };
+
+/** A request to a port of a pod. */
+export interface PodRequest {
+  readonly scheme: 'http' | 'https';
+  readonly port: number;
+  /** Path and query. */
+  readonly path: string;
+  readonly method: ProxyMethod;
+  readonly form?: Readonly<Record<string, string>>;
+}
 
 /** A cluster. Refusals of the API server are thrown as `UserError` with its `status` on them. */
 export interface ClusterAccess {
@@ -32,10 +46,36 @@ export interface ClusterAccess {
   readonly requests: { readonly reads: number; readonly writes: number };
   list(kind: Kind, options?: Listing): Promise<Listed>;
   get(kind: Kind, namespace: string | undefined, name: string): Promise<KubeObject | undefined>;
-  apply(object: KubeObject, options?: { readonly fieldManager?: string; readonly force?: boolean; readonly dryRun?: boolean }): Promise<Applied>;
+  /** Asks for metadata only: the content of a Secret is never read. */
+  exists(kind: Kind, namespace: string | undefined, name: string): Promise<boolean>;
+  apply(
+    object: KubeObject,
+    options?: { readonly fieldManager?: string; readonly force?: boolean; readonly dryRun?: boolean },
+  ): Promise<Applied>;
+  /** `undefined` when one of that name exists. */
+  create(object: KubeObject, options?: { readonly dryRun?: boolean }): Promise<KubeObject | undefined>;
   patch(object: KubeObject, body: unknown, contentType?: string): Promise<KubeObject>;
+  /** False when there was nothing to delete. `uid`: only this very object. */
+  delete(
+    kind: Kind,
+    namespace: string | undefined,
+    name: string,
+    options?: { readonly uid?: string; readonly propagation?: 'Foreground' | 'Background' | 'Orphan' },
+  ): Promise<boolean>;
   watch(kind: Kind, options: Listing & { readonly resourceVersion?: string; readonly signal: AbortSignal }): AsyncGenerator<Change>;
-  logs(namespace: string, pod: string, container: string, options?: { readonly tailLines?: number; readonly previous?: boolean }): Promise<string | undefined>;
+  /** Through the API server's proxy. `status` is `undefined` when the pod was not reached (`body` says why). */
+  podRequest(
+    namespace: string,
+    pod: string,
+    request: PodRequest,
+    signal: AbortSignal,
+  ): Promise<{ readonly status: number | undefined; readonly body: string }>;
+  logs(
+    namespace: string,
+    pod: string,
+    container: string,
+    options?: { readonly tailLines?: number; readonly previous?: boolean },
+  ): Promise<string | undefined>;
 }
 
 /** Which version every deploy group of a service runs. */

@@ -70,7 +70,13 @@ export function controlIndex(refs: readonly Ref[]): ControlIndex {
     state(branch, sha, since) {
       const states = byKey.get(`${sha} ${branch}`) ?? [];
       // A token that is no timestamp says nothing about when it was said: it counts.
-      const bound = since === undefined ? states : states.filter(({ desiredState, forceBounce }) => desiredState === 'start' || forceBounce === null || !isTimestamp(forceBounce) || forceBounce >= since);
+      const bound =
+        since === undefined
+          ? states
+          : states.filter(
+              ({ desiredState, forceBounce }) =>
+                desiredState === 'start' || forceBounce === null || !isTimestamp(forceBounce) || forceBounce >= since,
+            );
       return last(bound) ?? STARTED;
     },
   };

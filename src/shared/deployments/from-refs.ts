@@ -41,7 +41,9 @@ export function deploymentsFromRefs(service: string, refs: readonly Ref[], optio
     rollbacks: (group, sha) => rollbacksOf(ordered, group, sha),
     version(group): Deployed | undefined {
       const [newest] = marks(group);
-      return newest === undefined ? undefined : { sha: newest.sha, imageVersion: newest.imageVersion, dockerImage: dockerImage(service, newest) };
+      return newest === undefined
+        ? undefined
+        : { sha: newest.sha, imageVersion: newest.imageVersion, dockerImage: dockerImage(service, newest) };
     },
     control(branch, deployGroup = branch) {
       const all = marks(deployGroup);

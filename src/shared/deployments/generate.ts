@@ -1,7 +1,9 @@
 /** What `deployments.json` of a service says, from its instances and refs. Rule: generate_deployments_for_service.py, byte for byte. */
-import { canonicalJson } from '../contract/canonical-json.ts';
 import { dockerImage } from '../contract/image.ts';
 import { pythonJson, type Json } from '../contract/python-text.ts';
+import { isMap, type Value } from '../contract/values.ts';
+import { readJson } from '../soa-configs/json.ts';
+import { keysOf } from '../soa-configs/yaml-values.ts';
 import { controlIndex } from './control.ts';
 import { marksByGroup } from './marks.ts';
 import { peeledRefs } from './refs.ts';
@@ -31,10 +33,7 @@ export interface GeneratedVersion {
 /** Maps keep the order in which PaaSTA writes the keys; plain objects would move keys that look like numbers. */
 export interface Generated {
   readonly v1: ReadonlyMap<string, GeneratedImage>;
-  readonly v2: {
-    readonly deployments: ReadonlyMap<string, GeneratedVersion>;
-    readonly controls: ReadonlyMap<string, GeneratedControl>;
-  };
+  readonly v2: { readonly deployments: ReadonlyMap<string, GeneratedVersion>; readonly controls: ReadonlyMap<string, GeneratedControl> };
 }
 
 /**
@@ -64,32 +63,36 @@ export function generateDeployments(service: string, instances: readonly Grouped
   return { v1, v2: { deployments, controls } };
 }
 
-type Members = { readonly [key: string]: Json };
+type Members = ReadonlyMap<string, Json>;
 
-function isMembers(value: unknown): value is Members {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+function isMembers(value: Json | undefined): value is Members {
+  return value instanceof Map;
+}
+
+/** A value of an old file, so that it is written again as it stands there: keys in their order, `1.0` no `1`, every digit of an integer. */
+function asWritten(value: Value): Json {
+  if (Array.isArray(value)) return (value as readonly Value[]).map(asWritten);
+  if (isMap(value)) return new Map(keysOf(value).map((key) => [key, asWritten(value[key] as Value)]));
+  return value as Json;
 }
 
 function parsed(text: string | undefined): Members {
-  try {
-    const value: unknown = text === undefined ? undefined : JSON.parse(text);
-    return isMembers(value) ? value : {};
-  } catch {
-    // As in PaaSTA: an old file that cannot be read counts as empty and is replaced.
-    return {};
-  }
+  const { document } = readJson(text ?? '', '');
+  // As in PaaSTA: an old file that cannot be read counts as empty and is replaced.
+  const members = asWritten(document?.value ?? null);
+  return isMembers(members) ? members : new Map();
 }
 
 /** `known` first and in its order, then the members that only a newer writer knows. */
-function withUnknown(known: readonly (readonly [string, Json])[], old: unknown): ReadonlyMap<string, Json> {
+function withUnknown(known: readonly (readonly [string, Json])[], old: Json | undefined): ReadonlyMap<string, Json> {
   const result = new Map<string, Json>(known);
-  if (isMembers(old)) for (const [key, value] of Object.entries(old)) if (!result.has(key)) result.set(key, value);
+  if (isMembers(old)) for (const [key, value] of old) if (!result.has(key)) result.set(key, value);
   return result;
 }
 
-function entries<T extends object>(generated: ReadonlyMap<string, T>, old: unknown): ReadonlyMap<string, Json> {
-  const before = isMembers(old) ? old : {};
-  return new Map([...generated].map(([key, entry]) => [key, withUnknown(Object.entries(entry) as [string, Json][], Object.hasOwn(before, key) ? before[key] : undefined)]));
+function entries<T extends object>(generated: ReadonlyMap<string, T>, old: Json | undefined): ReadonlyMap<string, Json> {
+  const before: Members = isMembers(old) ? old : new Map();
+  return new Map([...generated].map(([key, entry]) => [key, withUnknown(Object.entries(entry) as [string, Json][], before.get(key))]));
 }
 
 /**
@@ -99,15 +102,36 @@ function entries<T extends object>(generated: ReadonlyMap<string, T>, old: unkno
  */
 export function deploymentsFile(generated: Generated, previous?: string): { readonly text: string; readonly changed: boolean } {
   const old = parsed(previous);
-  const oldV2 = isMembers(old['v2']) ? old['v2'] : {};
+  const v2Before = old.get('v2');
+  const oldV2: Members = isMembers(v2Before) ? v2Before : new Map();
   const v2 = withUnknown(
     [
-      ['deployments', entries(generated.v2.deployments, oldV2['deployments'])],
-      ['controls', entries(generated.v2.controls, oldV2['controls'])],
+      ['deployments', entries(generated.v2.deployments, oldV2.get('deployments'))],
+      ['controls', entries(generated.v2.controls, oldV2.get('controls'))],
     ],
     oldV2,
   );
-  const text = pythonJson(withUnknown([['v1', entries(generated.v1, old['v1'])], ['v2', v2]], old));
-  const same = previous !== undefined && canonicalJson(JSON.parse(text)) === canonicalJson(old);
-  return same ? { text: previous, changed: false } : { text, changed: true };
+  const text = pythonJson(
+    withUnknown(
+      [
+        ['v1', entries(generated.v1, old.get('v1'))],
+        ['v2', v2],
+      ],
+      old,
+    ),
+  );
+  return previous !== undefined && inOneOrder(parsed(text)) === inOneOrder(old)
+    ? { text: previous, changed: false }
+    : { text, changed: true };
+}
+
+/** One text for equal contents, whatever the order of the keys. */
+function inOneOrder(value: Json): string {
+  const sorted = (one: Json): Json =>
+    isMembers(one)
+      ? new Map([...one].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, inner]) => [key, sorted(inner)]))
+      : Array.isArray(one)
+        ? (one as readonly Json[]).map(sorted)
+        : one;
+  return pythonJson(sorted(value));
 }

@@ -1,12 +1,12 @@
 /** Deploy and rollback tags of a service. Rules: `get_latest_deployment_tag`, `get_rollback_tags_for_sha`. */
 import { sameVersion, type DeploymentVersion } from '../contract/deployment-version.ts';
-import { groupsOf, imageVersionFor, parseTag, type MarkAction } from '../contract/tags.ts';
+import { groupsOf, imageVersionFor, parseTag, TAG_REF, type MarkAction } from '../contract/tags.ts';
 import type { Ref } from './types.ts';
 
 /** One mark: "this group should run this version", said at this second. */
 export interface Mark extends DeploymentVersion {
-  /** Full name of the ref. */
-  readonly ref: string;
+  /** Name without `refs/tags/`. */
+  readonly tag: string;
   readonly timestamp: string;
 }
 
@@ -20,7 +20,12 @@ export function marksByGroup(refs: readonly Ref[], action: MarkAction = 'deploy'
     const tag = parseTag(ref.name);
     if (tag?.kind !== action) continue;
     for (const group of groupsOf(tag)) {
-      const mark: Mark = { ref: ref.name, sha: ref.sha, imageVersion: imageVersionFor(tag, group) ?? null, timestamp: tag.timestamp };
+      const mark: Mark = {
+        tag: ref.name.slice(TAG_REF.length),
+        sha: ref.sha,
+        imageVersion: imageVersionFor(tag, group) ?? null,
+        timestamp: tag.timestamp,
+      };
       const known = groups.get(group);
       if (known === undefined) groups.set(group, [mark]);
       else known.push(mark);
@@ -33,7 +38,12 @@ export function marksByGroup(refs: readonly Ref[], action: MarkAction = 'deploy'
 
 /** Rollback records of a group that name a commit, newest first. The image version is not compared, as in PaaSTA. */
 export function rollbacksOf(refs: readonly Ref[], group: string, sha: string): readonly Mark[] {
-  return (marksByGroup(refs.filter((ref) => ref.sha === sha), 'rollback').get(group) ?? []);
+  return (
+    marksByGroup(
+      refs.filter((ref) => ref.sha === sha),
+      'rollback',
+    ).get(group) ?? []
+  );
 }
 
 /** Since when the group runs what it runs: timestamp of the oldest mark of the unbroken row of marks of the newest version. */

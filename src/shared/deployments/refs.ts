@@ -34,12 +34,18 @@ function byteOrder(a: string, b: string): number {
 
 /** One warning about tags that start with `paasta-` but are none of ours, with examples. */
 export function malformedTags(refs: readonly Ref[], service: string): Problem | undefined {
-  const names = refs.filter((ref) => isOurs(ref.name) && !ref.name.endsWith(PEELED) && parseTag(ref.name) === undefined).map((ref) => ref.name);
+  const names = refs
+    .filter((ref) => isOurs(ref.name) && !ref.name.endsWith(PEELED) && parseTag(ref.name) === undefined)
+    .map((ref) => ref.name);
   if (names.length === 0) return undefined;
   return {
-    ...problem('MALFORMED_TAG', `${service}: ${names.length} tag${names.length === 1 ? ' starts' : 's start'} with paasta- but mark nothing: ${names.slice(0, 3).map(quoted).join(', ')}${names.length > 3 ? ', …' : ''}`, {
-      hint: 'marks are named paasta-<deploy group>[+<image version>]-<YYYYmmddTHHMMSS>-deploy; delete the others if they were meant to be marks',
-    }),
+    ...problem(
+      'MALFORMED_TAG',
+      `${service}: ${names.length} tag${names.length === 1 ? ' starts' : 's start'} with paasta- but mark${names.length === 1 ? 's' : ''} nothing: ${names.slice(0, 3).map(quoted).join(', ')}${names.length > 3 ? ', …' : ''}`,
+      {
+        hint: 'marks are named paasta-<deploy group>[+<image version>]-<YYYYmmddTHHMMSS>-deploy; delete the others if they were meant to be marks',
+      },
+    ),
     severity: 'warning',
   };
 }

@@ -1,12 +1,9 @@
 /** Which version every deploy group runs, and whether instances are started. Written by marks, read by deploy. */
 import type { DeploymentVersion } from '../contract/deployment-version.ts';
 import type { Problem } from '../contract/errors.ts';
+import type { Ref } from '../contract/ref.ts';
 
-/** A ref of the service's repository as the server lists it: full name and the commit that it (finally) points at. */
-export interface Ref {
-  readonly name: string;
-  readonly sha: string;
-}
+export type { Ref };
 
 export interface Deployed extends DeploymentVersion {
   /** Registry-relative image: `services-<service>:paasta-<sha>[-<image version>]`. */

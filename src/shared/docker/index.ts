@@ -5,7 +5,6 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { problem, UserError } from '../contract/errors.ts';
-import type { Log } from '../contract/ports.ts';
 import { splitReference } from '../contract/image.ts';
 import { describeCommand, type Run, type RunOptions, type RunResult } from '../process/index.ts';
 import { engineRefusal, pushRefusal, type PushRefusal } from './refusals.ts';
@@ -55,35 +54,48 @@ export interface Docker {
 export interface DockerSetting {
   readonly run: Run;
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly log: Pick<Log, 'debug'>;
   readonly signal?: AbortSignal;
 }
 
 /** Milliseconds that the engine has for an answer about an image. */
 const ANSWER = 60_000;
 
-export function createDocker({ run, env, log, signal }: DockerSetting): Docker {
+export function createDocker({ run, env, signal }: DockerSetting): Docker {
   const docker = async (args: readonly string[], options: RunOptions = {}): Promise<RunResult> => {
     const argv = ['docker', ...args];
-    log.debug(`run ${describeCommand(argv)}`);
     // English messages, without progress bars and colours: they are read by us.
-    const result = await run(argv, { timeout: ANSWER, ...(signal === undefined ? {} : { signal }), ...options, env: { ...env, LC_ALL: 'C', NO_COLOR: '1' } });
-    log.debug(`  exit ${String(result.code)} after ${String(Math.round(result.duration))} ms`);
+    const result = await run(argv, {
+      timeout: ANSWER,
+      ...(signal === undefined ? {} : { signal }),
+      ...options,
+      env: { ...env, LC_ALL: 'C', NO_COLOR: '1' },
+    });
     if (result.timedOut && options.timeout === undefined) {
-      throw new UserError(problem('DOCKER_SILENT', `docker did not answer within ${String(ANSWER / 1_000)} s: ${describeCommand(argv)}`, { hint: 'check the engine with docker info' }));
+      throw new UserError(
+        problem('DOCKER_SILENT', `docker did not answer within ${String(ANSWER / 1_000)} s: ${describeCommand(argv)}`, {
+          hint: 'check the engine with docker info',
+        }),
+      );
     }
     return result;
   };
   const refuse = (result: RunResult, what: string): never => {
     const found = engineRefusal(result.stderr);
-    throw new UserError(found ?? problem('DOCKER_FAILED', `docker could not ${what}: ${lastLine(result.stderr)}`, { hint: 'the output of docker is above' }));
+    throw new UserError(
+      found ?? problem('DOCKER_FAILED', `docker could not ${what}: ${lastLine(result.stderr)}`, { hint: 'the output of docker is above' }),
+    );
   };
 
   return {
     requireEngine: async () => {
       const result = await docker(['version', '--format', '{{.Server.Version}}']).catch((error: unknown) => {
         if (!(error instanceof UserError) || error.problems[0]?.code !== 'PROGRAM_NOT_FOUND') throw error;
-        throw new UserError(problem('NO_DOCKER', 'the docker command is not installed (or not on PATH)', { hint: 'use a runner with docker, such as ubuntu-latest, or install docker' }), { cause: error });
+        throw new UserError(
+          problem('NO_DOCKER', 'the docker command is not installed (or not on PATH)', {
+            hint: 'use a runner with docker, such as ubuntu-latest, or install docker',
+          }),
+          { cause: error },
+        );
       });
       if (result.code !== 0) refuse(result, 'reach its engine');
       return result.stdout.trim();
@@ -102,7 +114,11 @@ export function createDocker({ run, env, log, signal }: DockerSetting): Docker {
       if (result.code === 0) return !/no such image/i.test(result.stderr);
       if (/no such image/i.test(result.stderr)) return false;
       if (/conflict/i.test(result.stderr)) {
-        throw new UserError(problem('IMAGE_IN_USE', `the tag ${reference} of an earlier build cannot be removed: ${lastLine(result.stderr)}`, { hint: 'stop the container that runs it (docker ps), then start again' }));
+        throw new UserError(
+          problem('IMAGE_IN_USE', `the tag ${reference} of an earlier build cannot be removed: ${lastLine(result.stderr)}`, {
+            hint: 'stop the container that runs it (docker ps), then start again',
+          }),
+        );
       }
       return refuse(result, `remove the tag ${reference}`);
     },
@@ -111,7 +127,11 @@ export function createDocker({ run, env, log, signal }: DockerSetting): Docker {
       const result = await docker(['image', 'tag', source, target]);
       if (result.code === 0) return;
       if (/no such image/i.test(result.stderr)) {
-        throw new UserError(problem('IMAGE_NOT_FOUND', `the engine has no image ${source}`, { hint: 'run itest in the same job, before this step: an image lives on the machine that built it' }));
+        throw new UserError(
+          problem('IMAGE_NOT_FOUND', `the engine has no image ${source}`, {
+            hint: 'run itest in the same job, before this step: an image lives on the machine that built it',
+          }),
+        );
       }
       refuse(result, `tag ${source} as ${target}`);
     },
@@ -149,13 +169,27 @@ async function pushedDigest(docker: (args: readonly string[]) => Promise<RunResu
   const result = await docker(['image', 'inspect', '--', reference]);
   if (result.code !== 0) return undefined;
   const { repository } = splitReference(reference);
-  return firstImage(result.stdout)?.digests.find((digest) => digest.startsWith(`${repository}@`))?.slice(repository.length + 1);
+  return firstImage(result.stdout)
+    ?.digests.find((digest) => digest.startsWith(`${repository}@`))
+    ?.slice(repository.length + 1);
 }
 
 function firstImage(json: string): DockerImage | undefined {
-  const [image] = JSON.parse(json) as readonly { Id: string; RepoTags?: readonly string[] | null; RepoDigests?: readonly string[] | null; Created?: string; Size?: number }[];
+  const [image] = JSON.parse(json) as readonly {
+    Id: string;
+    RepoTags?: readonly string[] | null;
+    RepoDigests?: readonly string[] | null;
+    Created?: string;
+    Size?: number;
+  }[];
   if (image === undefined) return undefined;
-  return { id: image.Id, tags: image.RepoTags ?? [], digests: image.RepoDigests ?? [], created: image.Created ?? '', size: image.Size ?? 0 };
+  return {
+    id: image.Id,
+    tags: image.RepoTags ?? [],
+    digests: image.RepoDigests ?? [],
+    created: image.Created ?? '',
+    size: image.Size ?? 0,
+  };
 }
 
 function lastLine(text: string): string {

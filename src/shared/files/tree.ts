@@ -1,5 +1,16 @@
 /** Read access to a real directory, for soa-configs and the system configuration. Nothing outside the directory is ever read. */
-import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, readdirSync, realpathSync, statSync, type Dirent } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  realpathSync,
+  statSync,
+  type Dirent,
+} from 'node:fs';
 import { join, sep } from 'node:path';
 import { UserError, messageOf, problem } from '../contract/errors.ts';
 import type { Entry, TreeReader } from '../contract/ports.ts';
@@ -67,7 +78,11 @@ function codeOf(error: unknown): string | undefined {
 export function resolveInside(top: string, path: string): string | undefined {
   const parts = path.split('/').filter((part) => part !== '' && part !== '.');
   if (path.startsWith('/') || path.includes('\0') || path.includes('\\') || parts.includes('..'))
-    throw new UserError(problem('PATH_LEAVES_TREE', `'${path.replaceAll('\0', '\\0')}' is not a path inside the tree`, { hint: 'names of services and files hold no slash, backslash or ..' }));
+    throw new UserError(
+      problem('PATH_LEAVES_TREE', `'${path.replaceAll('\0', '\\0')}' is not a path inside the tree`, {
+        hint: 'names of services and files hold no slash, backslash or ..',
+      }),
+    );
   const full = join(top, ...parts);
   let real: string;
   try {
@@ -75,14 +90,22 @@ export function resolveInside(top: string, path: string): string | undefined {
   } catch (error) {
     const code = codeOf(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') {
-      if (isLink(full)) throw new UserError(problem('LINK_BROKEN', 'the symbolic link points at nothing', { file: path, hint: 'remove it or mend its target' }));
+      if (isLink(full))
+        throw new UserError(
+          problem('LINK_BROKEN', 'the symbolic link points at nothing', { file: path, hint: 'remove it or mend its target' }),
+        );
       return undefined;
     }
     if (code === 'ENAMETOOLONG') return undefined;
     throw refuse(error, path, full);
   }
   if (real !== top && !real.startsWith(top === sep ? sep : top + sep))
-    throw new UserError(problem('LINK_LEAVES_TREE', `the symbolic link leads out of the tree, to ${real}`, { file: path, hint: 'put a copy of the file inside the tree' }));
+    throw new UserError(
+      problem('LINK_LEAVES_TREE', `the symbolic link leads out of the tree, to ${real}`, {
+        file: path,
+        hint: 'put a copy of the file inside the tree',
+      }),
+    );
   return real;
 }
 
@@ -120,9 +143,21 @@ function readRegular(full: string, path: string): string | undefined {
   }
   try {
     const status = fstatSync(handle);
-    if (!status.isFile()) throw new UserError(problem('NOT_A_FILE', status.isDirectory() ? 'a directory stands where a file is expected' : 'this is not a regular file', { file: path, hint: 'remove or rename it' }));
+    if (!status.isFile())
+      throw new UserError(
+        problem('NOT_A_FILE', status.isDirectory() ? 'a directory stands where a file is expected' : 'this is not a regular file', {
+          file: path,
+          hint: 'remove or rename it',
+        }),
+      );
     const limit = path.endsWith('deployments.json') ? MAX_GENERATED_BYTES : MAX_FILE_BYTES;
-    if (status.size > limit) throw new UserError(problem('FILE_TOO_LARGE', `the file has ${status.size} bytes; at most ${limit} are read`, { file: path, hint: 'configuration files are small: is this the right file?' }));
+    if (status.size > limit)
+      throw new UserError(
+        problem('FILE_TOO_LARGE', `the file has ${status.size} bytes; at most ${limit} are read`, {
+          file: path,
+          hint: 'configuration files are small: is this the right file?',
+        }),
+      );
     return decode(readFileSync(handle), path);
   } catch (error) {
     if (error instanceof UserError) throw error;
@@ -136,14 +171,23 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 function decode(bytes: Buffer, path: string): string {
   if (bytes.length >= 2 && ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)))
-    throw new UserError(problem('FILE_ENCODING', 'the file is encoded in UTF-16', { file: path, line: 1, column: 1, hint: 'save it as UTF-8' }));
+    throw new UserError(
+      problem('FILE_ENCODING', 'the file is encoded in UTF-16', { file: path, line: 1, column: 1, hint: 'save it as UTF-8' }),
+    );
   try {
     return UTF8.decode(bytes);
   } catch {
     const at = firstInvalid(bytes);
     const before = bytes.subarray(0, at);
     const line = before.filter((byte) => byte === 10).length + 1;
-    throw new UserError(problem('FILE_ENCODING', 'the file is not UTF-8', { file: path, line, column: at - (before.lastIndexOf(10) + 1) + 1, hint: 'save it as UTF-8' }));
+    throw new UserError(
+      problem('FILE_ENCODING', 'the file is not UTF-8', {
+        file: path,
+        line,
+        column: at - (before.lastIndexOf(10) + 1) + 1,
+        hint: 'save it as UTF-8',
+      }),
+    );
   }
 }
 
@@ -160,7 +204,14 @@ function firstInvalid(bytes: Buffer): number {
 function refuse(error: unknown, path: string, full: string): UserError {
   const file = path === '' ? full : path;
   const code = codeOf(error);
-  if (code === 'EACCES' || code === 'EPERM') return new UserError(problem('FILE_UNREADABLE', 'no permission to read it', { file, hint: 'give the user of this run read permission' }), { cause: error });
-  if (code === 'ELOOP') return new UserError(problem('LINK_LOOP', 'the symbolic link leads back to itself', { file, hint: 'remove the link' }), { cause: error });
+  if (code === 'EACCES' || code === 'EPERM')
+    return new UserError(
+      problem('FILE_UNREADABLE', 'no permission to read it', { file, hint: 'give the user of this run read permission' }),
+      { cause: error },
+    );
+  if (code === 'ELOOP')
+    return new UserError(problem('LINK_LOOP', 'the symbolic link leads back to itself', { file, hint: 'remove the link' }), {
+      cause: error,
+    });
   return new UserError(problem('FILE_UNREADABLE', `cannot be read: ${messageOf(error)}`, { file }), { cause: error });
 }

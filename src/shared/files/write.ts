@@ -27,6 +27,12 @@ export function writeInTree(root: string, path: string, text: string): void {
   } catch (error) {
     if (temporary !== undefined) rmSync(temporary, { force: true });
     if (error instanceof UserError) throw error;
-    throw new UserError(problem('FILE_NOT_WRITABLE', `cannot be written: ${messageOf(error)}`, { file: path, hint: 'give the user of this run write permission to the directory, and look for free space' }), { cause: error });
+    throw new UserError(
+      problem('FILE_NOT_WRITABLE', `cannot be written: ${messageOf(error)}`, {
+        file: path,
+        hint: 'give the user of this run write permission to the directory, and look for free space',
+      }),
+      { cause: error },
+    );
   }
 }

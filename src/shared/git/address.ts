@@ -11,10 +11,16 @@ export interface GitAddress {
   readonly credentials: { readonly username: string; readonly password: string } | undefined;
 }
 
-const forms = 'https://host/owner/name.git, ssh://git@host/owner/name.git, git@host:owner/name.git, git://host/path, file:///path or a local path';
+const forms =
+  'https://host/owner/name.git, ssh://git@host/owner/name.git, git@host:owner/name.git, git://host/path, file:///path or a local path';
 
 function refuse(url: string): never {
-  throw new UserError(problem('INVALID_GIT_URL', `not the address of a git repository: '${url.replace(/\/\/[^@/]*@/, '//***@')}'`, { input: 'git-url', hint: `legal forms: ${forms}` }));
+  throw new UserError(
+    problem('INVALID_GIT_URL', `not the address of a git repository: '${url.replace(/\/\/[^@/]*@/, '//***@')}'`, {
+      input: 'git-url',
+      hint: `legal forms: ${forms}`,
+    }),
+  );
 }
 
 /** Throws `UserError` INVALID_GIT_URL: other transports (`ext::`, which would run programs), options, control characters. */
@@ -24,7 +30,10 @@ export function parseGitUrl(text: string): GitAddress {
   if (/^https?:\/\//i.test(url)) {
     if (!URL.canParse(url)) return refuse(text);
     const parsed = new URL(url);
-    const credentials = parsed.password === '' && parsed.username === '' ? undefined : { username: decodeURIComponent(parsed.username), password: decodeURIComponent(parsed.password) };
+    const credentials =
+      parsed.password === '' && parsed.username === ''
+        ? undefined
+        : { username: decodeURIComponent(parsed.username), password: decodeURIComponent(parsed.password) };
     parsed.username = '';
     parsed.password = '';
     return { url: parsed.toString(), kind: 'http', host: parsed.host, credentials };

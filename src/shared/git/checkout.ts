@@ -17,9 +17,11 @@ export async function headCommit(run: Run, directory: string): Promise<string> {
   const { code, text, stderr } = await ask(run, directory, ['rev-parse', '--verify', 'HEAD^{commit}']);
   if (code === 0) return text;
   const unsafe = stderr.includes('dubious ownership');
-  throw new UserError(problem('NO_CHECKOUT', `'${directory}' is not a checkout with a commit: ${stderr.trim().split('\n')[0] ?? ''}`, {
-    hint: unsafe ? `git config --global --add safe.directory ${directory}` : 'run actions/checkout first, or name the commit',
-  }));
+  throw new UserError(
+    problem('NO_CHECKOUT', `'${directory}' is not a checkout with a commit: ${stderr.trim().split('\n')[0] ?? ''}`, {
+      hint: unsafe ? `git config --global --add safe.directory ${directory}` : 'run actions/checkout first, or name the commit',
+    }),
+  );
 }
 
 /** Where `origin` points; `undefined` without a checkout or such a remote. */
@@ -30,7 +32,10 @@ export async function remoteUrl(run: Run, directory: string): Promise<string | u
 
 /** True when the checkout has this very commit. Partial clones are not asked to fetch it. */
 export async function hasCommit(run: Run, directory: string, sha: string): Promise<boolean> {
-  const { code, stdout } = await run(['git', '-C', directory, 'cat-file', '-t', sha], { timeout, env: { ...process.env, GIT_NO_LAZY_FETCH: '1' } });
+  const { code, stdout } = await run(['git', '-C', directory, 'cat-file', '-t', sha], {
+    timeout,
+    env: { ...process.env, GIT_NO_LAZY_FETCH: '1' },
+  });
   return code === 0 && stdout.trim() === 'commit';
 }
 
@@ -39,14 +44,21 @@ export async function expandIn(run: Run, directory: string, beginning: string): 
   const { code, text } = await ask(run, directory, ['rev-parse', `--disambiguate=${beginning}`]);
   if (code !== 0) return undefined;
   const commits: string[] = [];
-  for (const sha of text.split('\n').filter((line) => line !== '').slice(0, 20)) if (await hasCommit(run, directory, sha)) commits.push(sha);
+  for (const sha of text
+    .split('\n')
+    .filter((line) => line !== '')
+    .slice(0, 20))
+    if (await hasCommit(run, directory, sha)) commits.push(sha);
   return commits.length === 1 ? commits[0] : undefined;
 }
 
 /** True when one of the tips is the commit or a descendant of it, as far as this checkout knows them. */
 export async function coveredBy(run: Run, directory: string, sha: string, tips: readonly string[]): Promise<boolean> {
   if (tips.includes(sha)) return true;
-  const { code, stdout } = await run(['git', '-C', directory, 'rev-list', '--ignore-missing', '--max-count=1', '--stdin'], { timeout, input: `${[sha, ...[...new Set(tips)].map((tip) => `^${tip}`)].join('\n')}\n` });
+  const { code, stdout } = await run(['git', '-C', directory, 'rev-list', '--ignore-missing', '--max-count=1', '--stdin'], {
+    timeout,
+    input: `${[sha, ...[...new Set(tips)].map((tip) => `^${tip}`)].join('\n')}\n`,
+  });
   return code === 0 && stdout.trim() === '';
 }
 

@@ -4,8 +4,8 @@
  */
 import { closeSync, fstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import type { Ref } from '../contract/ref.ts';
 import { imageVersionFor, markRefPrefix, parseTag } from '../contract/tags.ts';
-import type { Ref } from './remote.ts';
 
 /** The newest mark of a deploy group. */
 export interface NewestMark extends Ref {
@@ -35,7 +35,11 @@ export function gitDirectory(path: string): string | undefined {
     if (kind?.isFile() === true) return undefined;
     if (kind?.isDirectory() !== true || statSync(join(candidate, 'HEAD'), { throwIfNoEntry: false })?.isFile() !== true) continue;
     if (statSync(join(candidate, 'commondir'), { throwIfNoEntry: false }) !== undefined) return undefined;
-    if (statSync(join(candidate, 'objects'), { throwIfNoEntry: false })?.isDirectory() === true && statSync(join(candidate, 'refs'), { throwIfNoEntry: false })?.isDirectory() === true) return candidate;
+    if (
+      statSync(join(candidate, 'objects'), { throwIfNoEntry: false })?.isDirectory() === true &&
+      statSync(join(candidate, 'refs'), { throwIfNoEntry: false })?.isDirectory() === true
+    )
+      return candidate;
   }
   return undefined;
 }
@@ -75,7 +79,8 @@ export function newestMarkOf(refs: readonly Ref[], group: string): NewestMark | 
     const tag = parseTag(ref.name);
     if (tag?.kind !== 'deploy') continue;
     const imageVersion = imageVersionFor(tag, group);
-    if (imageVersion !== undefined && (newest === undefined || tag.timestamp > newest.timestamp)) newest = { ...ref, timestamp: tag.timestamp, imageVersion };
+    if (imageVersion !== undefined && (newest === undefined || tag.timestamp > newest.timestamp))
+      newest = { ...ref, timestamp: tag.timestamp, imageVersion };
   }
   return newest;
 }
@@ -206,7 +211,8 @@ class PackedFile {
   private entries(at: number, length: number, limit = Infinity): Entry[] {
     let bytes = this.read(at, Math.min(length, this.size - at));
     // At least one whole line, however long its name.
-    while (at + bytes.length < this.size && bytes.indexOf(NEWLINE, bytes.indexOf(NEWLINE) + 1) === -1) bytes = this.read(at, Math.min(2 * bytes.length, this.size - at));
+    while (at + bytes.length < this.size && bytes.indexOf(NEWLINE, bytes.indexOf(NEWLINE) + 1) === -1)
+      bytes = this.read(at, Math.min(2 * bytes.length, this.size - at));
     const isEnd = at + bytes.length >= this.size;
     const found: Entry[] = [];
     for (let start = 0; start < bytes.length && found.length < limit;) {
@@ -220,7 +226,8 @@ class PackedFile {
         if (peeled === -1) break;
         [sha, end] = [bytes.toString('latin1', end + 1, peeled), peeled + 1];
       }
-      if (space > start && space < newline) found.push({ ref: { name: bytes.toString('utf8', space + 1, newline), sha }, start: at + start, end: at + end });
+      if (space > start && space < newline)
+        found.push({ ref: { name: bytes.toString('utf8', space + 1, newline), sha }, start: at + start, end: at + end });
       start = end;
     }
     return found;

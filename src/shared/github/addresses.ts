@@ -16,7 +16,8 @@ export interface RepositoryAddress {
  * `undefined` for everything else: local paths, and addresses with more or fewer parts.
  */
 export function repositoryAddress(gitUrl: string): RepositoryAddress | undefined {
-  const match = /^(?:(?:https?|ssh|git|git\+ssh):\/\/(?:[^@/]*@)?([^/]+)\/|(?:[^@/:]+@)?([^/:]+):(?!\/\/))([^/]+)\/([^/]+?)(?:\.git)?\/?$/.exec(gitUrl);
+  const match =
+    /^(?:(?:https?|ssh|git|git\+ssh):\/\/(?:[^@/]*@)?([^/]+)\/|(?:[^@/:]+@)?([^/:]+):(?!\/\/))([^/]+)\/([^/]+?)(?:\.git)?\/?$/.exec(gitUrl);
   const [, hostOfUrl, hostOfScp, owner, name] = match ?? [];
   const host = hostOfUrl ?? hostOfScp;
   if (host === undefined || owner === undefined || name === undefined) return undefined;

@@ -8,8 +8,8 @@ import { throttling } from '@octokit/plugin-throttling';
 import { CancelledError, UserError } from '../contract/errors.ts';
 import type { Log } from '../contract/ports.ts';
 import { networkFetch, proxyFor } from '../network/index.ts';
-import { checkedApiUrl, serverUrlFor, type ConnectOptions } from './connect.ts';
-import { explain } from './explain.ts';
+import { checkedApiUrl, serverUrlFor, type ConnectOptions } from './options.ts';
+import { explain, silenceOf } from './explain.ts';
 
 /** What the operations use: Octokit with our settings, and a way to make calls that are cancellable and explained. */
 export interface Connection {
@@ -45,28 +45,55 @@ export function openConnection(options: ConnectOptions, { paced = true }: { read
   const backOff = options.backOff ?? 1000;
   const longestWait = options.longestWait ?? 120;
   let requests = 0;
-  const limited: typeof fetch = (input, init) => {
+  const limited: typeof fetch = async (input, init) => {
     requests += 1;
+    const began = performance.now();
     const timeout = AbortSignal.timeout(requestTimeout);
-    return plain(input, { ...init, signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]) });
+    const { pathname, search } = new URL(input instanceof Request ? input.url : input);
+    const say = (answer: string): void => {
+      log.debug(`github: ${init?.method ?? 'GET'} ${pathname}${search} -> ${answer} (${String(Math.round(performance.now() - began))} ms)`);
+    };
+    try {
+      const response = await plain(input, { ...init, signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]) });
+      say(String(response.status));
+      return response;
+    } catch (error) {
+      say(`no answer: ${silenceOf(error)}`);
+      throw error;
+    }
   };
-  const onLimit = (kind: string) => (after: number, request: { method: string; url: string }, _octokit: unknown, retryCount: number): boolean => {
-    const wait = after <= longestWait && retryCount < attemptsOnLimit && signal?.aborted !== true;
-    const message = `GitHub's ${kind} rate limit stops ${request.method} ${request.url}; ${wait ? `trying again in ${String(after)} s` : `it ends in ${String(after)} s`}`;
-    if (wait) log.info(message);
-    else log.debug(message);
-    return wait;
-  };
+  const onLimit =
+    (kind: string) =>
+    (after: number, request: { method: string; url: string }, _octokit: unknown, retryCount: number): boolean => {
+      const wait = after <= longestWait && retryCount < attemptsOnLimit && signal?.aborted !== true;
+      const message = `GitHub's ${kind} rate limit stops ${request.method} ${request.url}; ${wait ? `trying again in ${String(after)} s` : `it ends in ${String(after)} s`}`;
+      if (wait) log.info(message);
+      else log.debug(message);
+      return wait;
+    };
   clients += 1;
-  const quiet = (message: string): void => { log.debug(`github: ${message}`); };
+  const quiet = (message: string): void => {
+    log.debug(`github: ${message}`);
+  };
   const octokit = new ApiClient({
-    auth: token, baseUrl: apiUrl, userAgent: options.userAgent, log: { debug: () => undefined, info: quiet, warn: quiet, error: quiet },
+    auth: token,
+    baseUrl: apiUrl,
+    userAgent: options.userAgent,
+    log: { debug: () => undefined, info: () => undefined, warn: quiet, error: quiet },
     request: { fetch: limited },
     // Refusals are never tried again: only 5xx and a server that does not answer.
     retry: { doNotRetry: [...Array(100).keys()].map((offset) => 400 + offset), retries: 3, retryAfterBaseValue: backOff },
-    throttle: { enabled: paced, id: `client-${String(clients)}`, retryAfterBaseValue: 1000, onRateLimit: onLimit('primary'), onSecondaryRateLimit: onLimit('secondary') },
+    throttle: {
+      enabled: paced,
+      id: `client-${String(clients)}`,
+      retryAfterBaseValue: 1000,
+      onRateLimit: onLimit('primary'),
+      onSecondaryRateLimit: onLimit('secondary'),
+    },
   });
-  octokit.hook.before('request', (request) => { request.headers['x-github-api-version'] = '2022-11-28'; });
+  octokit.hook.before('request', (request) => {
+    request.headers['x-github-api-version'] = '2022-11-28';
+  });
 
   const serverUrl = serverUrlFor(apiUrl, options.env);
   const attempt: Connection['attempt'] = async (what, repository, body) => {
@@ -79,10 +106,19 @@ export function openConnection(options: ConnectOptions, { paced = true }: { read
     }
   };
   return {
-    octokit, apiUrl, serverUrl, log, backOff, longestWait, attempt,
+    octokit,
+    apiUrl,
+    serverUrl,
+    log,
+    backOff,
+    longestWait,
+    attempt,
     call: (what, owner, name, body) => attempt(what, `${owner}/${name}`, body),
     requests: () => requests,
-    pause: (milliseconds) => new Promise((resolve) => { setTimeout(resolve, milliseconds); }),
+    pause: (milliseconds) =>
+      new Promise((resolve) => {
+        setTimeout(resolve, milliseconds);
+      }),
   };
 }
 
@@ -95,7 +131,9 @@ async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined
   if (signal === undefined) return work;
   let stop = (): void => undefined;
   const aborted = new Promise<never>((_resolve, reject) => {
-    stop = () => { reject(new CancelledError()); };
+    stop = () => {
+      reject(new CancelledError());
+    };
     signal.addEventListener('abort', stop, { once: true });
   });
   try {

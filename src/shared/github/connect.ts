@@ -2,57 +2,10 @@
  * The way to GitHub's API. Octokit is loaded with the first request: what a stage does before that (the registry, files) does not
  * wait for it.
  */
-import { problem, UserError } from '../contract/errors.ts';
-import type { Log, Mask } from '../contract/ports.ts';
-import { withoutTrailing } from '../contract/trailing.ts';
-import { proxySettings } from '../network/index.ts';
-import type { Environment } from '../network/index.ts';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { serverCompareUrl } from './addresses.ts';
+import { checkedApiUrl, serverUrlFor, type ConnectOptions } from './options.ts';
 import type { GitHub, GitHubRepository } from './types.ts';
-
-export interface ConnectOptions {
-  /** `GITHUB_API_URL`: `https://api.github.com` or `https://<enterprise host>/api/v3`. */
-  readonly apiUrl: string;
-  readonly token: string;
-  /** Name and version of the action. */
-  readonly userAgent: string;
-  readonly log: Log;
-  readonly mask: Mask;
-  /** For HTTP_PROXY, HTTPS_PROXY, NO_PROXY and GITHUB_SERVER_URL. */
-  readonly env: Environment;
-  readonly signal?: AbortSignal | undefined;
-  /** Milliseconds of the first pause before a passing failure is tried again (then 4 and 9 times as long). Default 1000. */
-  readonly backOff?: number;
-  /** Seconds that we wait for a rate limit to end; longer ones are reported at once. Default 120. */
-  readonly longestWait?: number;
-  /** Milliseconds that one request may take. Default 30 s. */
-  readonly requestTimeout?: number;
-}
-
-/** Pages for people live beside the API: github.com for api.github.com, the host itself on Enterprise. */
-export function serverUrlOf(apiUrl: string): string {
-  const url = new URL(apiUrl);
-  if (url.hostname === 'api.github.com') return 'https://github.com';
-  if (/^api\./.test(url.hostname) && url.hostname.endsWith('.ghe.com')) return `${url.protocol}//${url.host.slice('api.'.length)}`;
-  return url.origin;
-}
-
-/** The address without its last slash. Throws `UserError`: NO_GITHUB_TOKEN, INVALID_API_URL, INVALID_PROXY. */
-export function checkedApiUrl({ apiUrl, token, env }: Pick<ConnectOptions, 'apiUrl' | 'token' | 'env'>): string {
-  if (token === '') throw new UserError(problem('NO_GITHUB_TOKEN', 'there is no token for the GitHub API', { input: 'github-token', hint: "pass github-token: ${{ github.token }} with the permissions that the README names" }));
-  const address = withoutTrailing(apiUrl, '/');
-  if (!URL.canParse(address) || !/^https?:$/.test(new URL(address).protocol)) {
-    throw new UserError(problem('INVALID_API_URL', `github-api-url is not an http(s) address: '${apiUrl}'`, { input: 'github-api-url', hint: 'https://api.github.com, or https://<host>/api/v3 on an Enterprise server' }));
-  }
-  proxySettings(env);
-  return address;
-}
-
-/** Pages for people of this API address: the runner's own word for it, when it is the runner's API. */
-export function serverUrlFor(apiUrl: string, env: Environment): string {
-  const given = env['GITHUB_SERVER_URL'];
-  return given !== undefined && withoutTrailing(env['GITHUB_API_URL'] ?? '', '/') === apiUrl ? withoutTrailing(given, '/') : serverUrlOf(apiUrl);
-}
 
 /** Throws `UserError`: INVALID_API_URL, NO_GITHUB_TOKEN, INVALID_PROXY. Asks nobody yet. */
 export function connectGitHub(options: ConnectOptions): GitHub {
@@ -61,7 +14,10 @@ export function connectGitHub(options: ConnectOptions): GitHub {
   const serverUrl = serverUrlFor(apiUrl, options.env);
   let opened: Promise<(owner: string, name: string) => GitHubRepository> | undefined;
   const open = (): typeof opened & object => {
-    opened ??= import('./open.ts').then(({ openRepositories }) => openRepositories(options));
+    // What others began in this turn gets on its way first: reading Octokit in stops everything for a while.
+    opened ??= nextTurn()
+      .then(() => import('./open.ts'))
+      .then(({ openRepositories }) => openRepositories(options));
     return opened;
   };
   return { apiUrl, serverUrl, repository: (owner, name) => later(owner, name, serverUrl, async () => (await open())(owner, name)) };
@@ -69,7 +25,10 @@ export function connectGitHub(options: ConnectOptions): GitHub {
 
 /** A repository whose operations wait for the client to be loaded. */
 function later(owner: string, name: string, serverUrl: string, load: () => Promise<GitHubRepository>): GitHubRepository {
-  const method = <A extends readonly unknown[], R>(pick: (repository: GitHubRepository, ...args: A) => Promise<R>) => async (...args: A): Promise<R> => pick(await load(), ...args);
+  const method =
+    <A extends readonly unknown[], R>(pick: (repository: GitHubRepository, ...args: A) => Promise<R>) =>
+    async (...args: A): Promise<R> =>
+      pick(await load(), ...args);
   return {
     owner,
     name,
@@ -83,7 +42,9 @@ function later(owner: string, name: string, serverUrl: string, load: () => Promi
     compare: method((r, base: string, head: string) => r.compare(base, head)),
     createDeployment: method((r, ...args: Parameters<GitHubRepository['createDeployment']>) => r.createDeployment(...args)),
     newestDeployment: method((r, ...args: Parameters<GitHubRepository['newestDeployment']>) => r.newestDeployment(...args)),
-    createDeploymentStatus: method((r, ...args: Parameters<GitHubRepository['createDeploymentStatus']>) => r.createDeploymentStatus(...args)),
+    createDeploymentStatus: method((r, ...args: Parameters<GitHubRepository['createDeploymentStatus']>) =>
+      r.createDeploymentStatus(...args),
+    ),
     createComment: method((r, issue: number, body: string) => r.createComment(issue, body)),
     updateComment: method((r, id: number, body: string) => r.updateComment(id, body)),
     listComments: method((r, issue: number) => r.listComments(issue)),

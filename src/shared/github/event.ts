@@ -54,7 +54,11 @@ const byHand = new Set(['workflow_dispatch', 'issue_comment']);
 export function readEventContext(env: Environment, source: ContextSource = context): EventContext | undefined {
   if (env['GITHUB_ACTIONS'] !== 'true' && env['GITHUB_EVENT_NAME'] === undefined) return undefined;
   if (env['GITHUB_REPOSITORY'] === undefined && !('repository' in source.payload)) {
-    throw new UserError(problem('NO_REPOSITORY', 'GITHUB_REPOSITORY is not set although this runs as a job', { hint: 'run it as a step of a GitHub Actions job' }));
+    throw new UserError(
+      problem('NO_REPOSITORY', 'GITHUB_REPOSITORY is not set although this runs as a job', {
+        hint: 'run it as a step of a GitHub Actions job',
+      }),
+    );
   }
   const { owner, repo } = source.repo;
   const pull = (source.payload as { pull_request?: PullPayload }).pull_request;
@@ -71,7 +75,10 @@ export function readEventContext(env: Environment, source: ContextSource = conte
     apiUrl: source.apiUrl,
     isFork: pull !== undefined && pull.head?.repo?.full_name !== (pull.base?.repo?.full_name ?? `${owner}/${repo}`),
     isDependabot: source.actor === 'dependabot[bot]' || pull?.user?.login === 'dependabot[bot]',
-    pullRequest: pull?.number === undefined ? undefined : { number: pull.number, headSha: pull.head?.sha ?? '', ...(pull.base?.sha === undefined ? {} : { baseSha: pull.base.sha }) },
+    pullRequest:
+      pull?.number === undefined
+        ? undefined
+        : { number: pull.number, headSha: pull.head?.sha ?? '', ...(pull.base?.sha === undefined ? {} : { baseSha: pull.base.sha }) },
     isAutomated: !byHand.has(source.eventName),
   };
 }

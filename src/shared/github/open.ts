@@ -1,5 +1,5 @@
 import { openConnection } from './client.ts';
-import type { ConnectOptions } from './connect.ts';
+import type { ConnectOptions } from './options.ts';
 import { repositoryOf } from './repository.ts';
 import type { GitHubRepository } from './types.ts';
 

@@ -3,7 +3,7 @@ import { CancelledError, UserError } from '../contract/errors.ts';
 import type { Problem } from '../contract/errors.ts';
 import { openConnection } from './client.ts';
 import type { Connection } from './client.ts';
-import type { ConnectOptions } from './connect.ts';
+import type { ConnectOptions } from './options.ts';
 import { isAmbiguous, wordsOf } from './explain.ts';
 import { inBatches, isTooLarge, keyOf, queryText, readAnswer, REPOSITORIES_PER_QUERY } from './ref-query.ts';
 import type { PageAnswer, QueryError, RepositoryName, Want } from './ref-query.ts';
@@ -62,9 +62,12 @@ export function connectRefBatches(options: ConnectOptions): RefBatches {
     return readAnswer(wants, answer.data, answer.errors, where);
   };
   const halves = async (wants: readonly Want[], halvings: number): Promise<ReadonlyMap<Want, PageAnswer>> => {
-    connection.log.debug(`github: a query about ${String(repositoriesOf(wants))} repositories is too large; asking for half of them at a time`);
+    connection.log.debug(
+      `github: a query about ${String(repositoriesOf(wants))} repositories is too large; asking for half of them at a time`,
+    );
     const answers = new Map<Want, PageAnswer>();
-    for (const half of inBatches(wants, Math.ceil(repositoriesOf(wants) / 2))) for (const [want, answer] of await ask(half, halvings - 1)) answers.set(want, answer);
+    for (const half of inBatches(wants, Math.ceil(repositoriesOf(wants) / 2)))
+      for (const [want, answer] of await ask(half, halvings - 1)) answers.set(want, answer);
     return answers;
   };
   const byRest = async ({ owner, name }: RepositoryName, prefixes: readonly string[]): Promise<RefsAnswer> => {
@@ -102,7 +105,8 @@ export function connectRefBatches(options: ConnectOptions): RefBatches {
         wants = next.filter(({ repository }) => found.get(keyOf(repository))?.problem === undefined);
       }
       const answers = new Map<string, RefsAnswer>();
-      for (const [key, { refs, problem, odd }] of found) answers.set(key, problem !== undefined ? { problem } : odd !== undefined ? await byRest(odd, prefixes) : { refs });
+      for (const [key, { refs, problem, odd }] of found)
+        answers.set(key, problem !== undefined ? { problem } : odd !== undefined ? await byRest(odd, prefixes) : { refs });
       return answers;
     },
   };
@@ -121,7 +125,10 @@ function all(wants: readonly Want[], { problems: [first] }: UserError): Readonly
 async function query(connection: Connection, wants: readonly Want[]): Promise<QueryAnswer> {
   const [first] = wants;
   const others = repositoriesOf(wants) - 1;
-  const where = first === undefined ? '' : `${first.repository.owner}/${first.repository.name}${others === 0 ? '' : ` and ${String(others)} more repositories`}`;
+  const where =
+    first === undefined
+      ? ''
+      : `${first.repository.owner}/${first.repository.name}${others === 0 ? '' : ` and ${String(others)} more repositories`}`;
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await connection.attempt('list the tags', where, () => post(connection, wants));
@@ -132,7 +139,9 @@ async function query(connection: Connection, wants: readonly Want[]): Promise<Qu
       if (limit === undefined) connection.log.debug(`github: ${wordsOf(cause)}; trying again`);
       else connection.log.info(`GitHub's rate limit stops the query about ${where}; trying again in ${String(limit)} s`);
       // A signal ends the pause: attempt() goes on at once.
-      await connection.attempt('wait', where, () => connection.pause(limit === undefined ? connection.backOff * attempt * attempt : limit * 1000));
+      await connection.attempt('wait', where, () =>
+        connection.pause(limit === undefined ? connection.backOff * attempt * attempt : limit * 1000),
+      );
     }
   }
 }
@@ -142,14 +151,25 @@ async function post(connection: Connection, wants: readonly Want[]): Promise<Que
   try {
     const data: unknown = await connection.octokit.graphql(queryText(wants), { request: { retries: 0 } });
     const rate = (data as { readonly rateLimit?: { readonly cost: number; readonly remaining: number } | null }).rateLimit;
-    connection.log.debug(`github: GraphQL about ${String(repositoriesOf(wants))} repositories: ${String(Math.round(performance.now() - began))} ms${rate == null ? '' : `, cost ${String(rate.cost)}, ${String(rate.remaining)} points left`}`);
+    connection.log.debug(
+      `github: GraphQL about ${String(repositoriesOf(wants))} repositories: ${String(Math.round(performance.now() - began))} ms${rate == null ? '' : `, cost ${String(rate.cost)}, ${String(rate.remaining)} points left`}`,
+    );
     return { data, errors: [] };
   } catch (error) {
     if (!isQueryFailure(error)) throw error;
-    connection.log.debug(`github: GraphQL about ${String(repositoriesOf(wants))} repositories: ${error.errors.slice(0, 3).map(({ message }) => message).join('; ')}`);
+    connection.log.debug(
+      `github: GraphQL about ${String(repositoriesOf(wants))} repositories: ${error.errors
+        .slice(0, 3)
+        .map(({ message }) => message)
+        .join('; ')}`,
+    );
     const limit = error.errors.find(({ type }) => type === 'RATE_LIMITED' || type === 'RATE_LIMIT');
     // In the form in which the REST API says it: explained by the same words.
-    if (limit !== undefined) throw Object.assign(new Error(limit.message), { status: 403, response: { headers: { ...error.headers, 'x-ratelimit-remaining': '0' }, data: { message: limit.message } } });
+    if (limit !== undefined)
+      throw Object.assign(new Error(limit.message), {
+        status: 403,
+        response: { headers: { ...error.headers, 'x-ratelimit-remaining': '0' }, data: { message: limit.message } },
+      });
     return { data: error.data, errors: error.errors };
   }
 }
@@ -162,12 +182,23 @@ interface QueryFailure {
 
 /** Octokit's `GraphqlResponseError`, by its shape. */
 function isQueryFailure(error: unknown): error is QueryFailure {
-  return typeof error === 'object' && error !== null && 'name' in error && error.name === 'GraphqlResponseError' && 'errors' in error && Array.isArray(error.errors);
+  return (
+    typeof error === 'object' &&
+    error !== null &&
+    'name' in error &&
+    error.name === 'GraphqlResponseError' &&
+    'errors' in error &&
+    Array.isArray(error.errors)
+  );
 }
 
 /** Seconds until a rate limit ends; `undefined` when the error is none. */
 function waitOf(error: unknown): number | undefined {
-  const { status, message, response } = (error ?? {}) as { readonly status?: unknown; readonly message?: string; readonly response?: { readonly headers?: Readonly<Record<string, unknown>> } };
+  const { status, message, response } = (error ?? {}) as {
+    readonly status?: unknown;
+    readonly message?: string;
+    readonly response?: { readonly headers?: Readonly<Record<string, unknown>> };
+  };
   if (status !== 403 && status !== 429) return undefined;
   const headers = response?.headers ?? {};
   if (/secondary rate/i.test(message ?? '')) return Number(headers['retry-after'] ?? 60);
@@ -178,7 +209,9 @@ function waitOf(error: unknown): number | undefined {
 
 async function inParallel<T>(items: readonly T[], parallel: number, work: (item: T) => Promise<void>): Promise<void> {
   const queue = [...items];
-  await Promise.all(Array.from({ length: Math.min(parallel, queue.length) }, async () => {
-    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
-  }));
+  await Promise.all(
+    Array.from({ length: Math.min(parallel, queue.length) }, async () => {
+      for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
+    }),
+  );
 }

@@ -50,7 +50,9 @@ export function inBatches(wants: readonly Want[], repositories: number): readonl
     else known.push(want);
   }
   const groups = [...byRepository.values()];
-  return Array.from({ length: Math.ceil(groups.length / repositories) }, (_, at) => groups.slice(at * repositories, (at + 1) * repositories).flat());
+  return Array.from({ length: Math.ceil(groups.length / repositories) }, (_, at) =>
+    groups.slice(at * repositories, (at + 1) * repositories).flat(),
+  );
 }
 
 /** GitHub compares owners and names without case. */
@@ -94,7 +96,10 @@ export function queryText(wants: readonly Want[]): string {
     if (known === undefined) parts.set(repository, { want, pages: [selection] });
     else known.pages.push(selection);
   }
-  const repositories = [...parts].map(([alias, { want, pages }]) => `${alias}: repository(owner: ${text(want.repository.owner)}, name: ${text(want.repository.name)}) { ${pages.join(' ')} }`);
+  const repositories = [...parts].map(
+    ([alias, { want, pages }]) =>
+      `${alias}: repository(owner: ${text(want.repository.owner)}, name: ${text(want.repository.name)}) { ${pages.join(' ')} }`,
+  );
   return `query { rateLimit { cost remaining resetAt } ${repositories.join(' ')} } ${FRAGMENTS}`;
 }
 
@@ -109,17 +114,29 @@ interface Connection {
 }
 
 /** What the answer says about each want. `where`: host of the server, for messages. */
-export function readAnswer(wants: readonly Want[], data: unknown, errors: readonly QueryError[], where: string): ReadonlyMap<Want, PageAnswer> {
-  const repositories = (typeof data === 'object' && data !== null ? data : {}) as Readonly<Record<string, Readonly<Record<string, Connection | null>> | null>>;
-  return new Map(aliases(wants).map(({ repository, page, want }): [Want, PageAnswer] => {
-    const wrong = errors.find(({ path }) => path?.[0] === repository && (path.length === 1 || path[1] === page)) ?? (repositories[repository] == null ? errors.find(({ path }) => path === undefined) : undefined);
-    if (wrong !== undefined) return [want, { problem: explainQueryError(wrong, want.repository, where) }];
-    const answered = repositories[repository];
-    if (answered == null) return [want, { problem: explainQueryError({ type: 'NOT_FOUND', message: 'the answer leaves it out' }, want.repository, where) }];
-    // An empty repository has no list of refs.
-    const connection = answered[page];
-    return [want, connection == null ? { refs: [], next: null } : pageOf(connection, want.prefix)];
-  }));
+export function readAnswer(
+  wants: readonly Want[],
+  data: unknown,
+  errors: readonly QueryError[],
+  where: string,
+): ReadonlyMap<Want, PageAnswer> {
+  const repositories = (typeof data === 'object' && data !== null ? data : {}) as Readonly<
+    Record<string, Readonly<Record<string, Connection | null>> | null>
+  >;
+  return new Map(
+    aliases(wants).map(({ repository, page, want }): [Want, PageAnswer] => {
+      const wrong =
+        errors.find(({ path }) => path?.[0] === repository && (path.length === 1 || path[1] === page)) ??
+        (repositories[repository] == null ? errors.find(({ path }) => path === undefined) : undefined);
+      if (wrong !== undefined) return [want, { problem: explainQueryError(wrong, want.repository, where) }];
+      const answered = repositories[repository];
+      if (answered == null)
+        return [want, { problem: explainQueryError({ type: 'NOT_FOUND', message: 'the answer leaves it out' }, want.repository, where) }];
+      // An empty repository has no list of refs.
+      const connection = answered[page];
+      return [want, connection == null ? { refs: [], next: null } : pageOf(connection, want.prefix)];
+    }),
+  );
 }
 
 function pageOf({ nodes, pageInfo }: Connection, prefix: string): PageAnswer {
@@ -139,13 +156,30 @@ function pageOf({ nodes, pageInfo }: Connection, prefix: string): PageAnswer {
 
 function explainQueryError({ type, message }: QueryError, { owner, name }: RepositoryName, where: string): Problem {
   const prefix = `cannot list the tags of ${owner}/${name}`;
-  if (type === 'NOT_FOUND') return problem('GITHUB_NOT_FOUND', `${prefix}: ${where} knows no such repository, or the token may not see it (${message})`, { input: 'github-token', hint: "check git_url of service.yaml; for other repositories than the job's own an App token with Contents: read is needed" });
-  if (/saml|single sign-on/i.test(message)) return problem('GITHUB_SSO', `${prefix}: ${message}`, { input: 'github-token', hint: 'authorise the token for the organisation (single sign-on), or use an App token' });
-  if (type === 'FORBIDDEN' || type === 'INSUFFICIENT_SCOPES') return problem('GITHUB_PERMISSION_MISSING', `${prefix}: the token may not read it (${message})`, { input: 'github-token', hint: 'give the App (or the token) Contents: read on the repository' });
+  if (type === 'NOT_FOUND')
+    return problem('GITHUB_NOT_FOUND', `${prefix}: ${where} knows no such repository, or the token may not see it (${message})`, {
+      input: 'github-token',
+      hint: "check git_url of service.yaml; for other repositories than the job's own an App token with Contents: read is needed",
+    });
+  if (/saml|single sign-on/i.test(message))
+    return problem('GITHUB_SSO', `${prefix}: ${message}`, {
+      input: 'github-token',
+      hint: 'authorise the token for the organisation (single sign-on), or use an App token',
+    });
+  if (type === 'FORBIDDEN' || type === 'INSUFFICIENT_SCOPES')
+    return problem('GITHUB_PERMISSION_MISSING', `${prefix}: the token may not read it (${message})`, {
+      input: 'github-token',
+      hint: 'give the App (or the token) Contents: read on the repository',
+    });
   return problem('GITHUB_REFUSED', `${prefix}: ${where} answered: ${message}`);
 }
 
 /** The whole query was refused because it is too large or takes too long: smaller ones may pass. */
 export function isTooLarge(errors: readonly QueryError[]): boolean {
-  return errors.some(({ type, message }) => type === 'MAX_NODE_LIMIT_EXCEEDED' || type === 'RESOURCE_LIMITS_EXCEEDED' || /something went wrong while executing|timed? ?out|timedout/i.test(message));
+  return errors.some(
+    ({ type, message }) =>
+      type === 'MAX_NODE_LIMIT_EXCEEDED' ||
+      type === 'RESOURCE_LIMITS_EXCEEDED' ||
+      /something went wrong while executing|timed? ?out|timedout/i.test(message),
+  );
 }

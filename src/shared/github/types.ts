@@ -1,10 +1,7 @@
 /** What the stages hand to GitHub and get back: plain values, none of Octokit's types. */
+import type { Ref } from '../contract/ref.ts';
 
-/** Full ref name and the commit that it finally points at (annotated tags are followed). */
-export interface Ref {
-  readonly name: string;
-  readonly sha: string;
-}
+export type { Ref };
 
 /** How `head` stands to `base`: `ahead` = it contains base, `behind` = base contains it. `unknown`: the server cannot say. */
 export type CommitRelation = 'identical' | 'ahead' | 'behind' | 'diverged' | 'unknown';

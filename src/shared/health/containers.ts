@@ -53,11 +53,17 @@ function logs(scene: Scene, previous: boolean): string {
 }
 
 function messages(scene: Scene, reasons: readonly string[]): string {
-  return scene.events.filter((event) => reasons.includes(event.reason ?? '')).map((event) => event.message ?? '').join(' ');
+  return scene.events
+    .filter((event) => reasons.includes(event.reason ?? ''))
+    .map((event) => event.message ?? '')
+    .join(' ');
 }
 
 function pullDoom(scene: Scene, reason: string, message: string): Doom {
-  const image = plainText(scene.status.image === '' && typeof scene.spec['image'] === 'string' ? scene.spec['image'] : scene.status.image, 300);
+  const image = plainText(
+    scene.status.image === '' && typeof scene.spec['image'] === 'string' ? scene.spec['image'] : scene.status.image,
+    300,
+  );
   // Older kubelets say in the status only that they back off; the reason is then in the event.
   const text = `${message} ${messages(scene, ['Failed'])}`;
   if (NOT_FOUND.test(text) && !DENIED.test(text)) {
@@ -65,7 +71,9 @@ function pullDoom(scene: Scene, reason: string, message: string): Doom {
       code: 'IMAGE_NOT_FOUND',
       container: scene.status.name,
       cause: `The image ${image} of ${where(scene)} does not exist in the registry.`,
-      next: scene.main ? 'Check that itest and push-to-registry ran for this commit and pushed to this registry, then deploy again.' : `Correct the image of ${where(scene)} in the configuration of the platform.`,
+      next: scene.main
+        ? 'Check that itest and push-to-registry ran for this commit and pushed to this registry, then deploy again.'
+        : `Correct the image of ${where(scene)} in the configuration of the platform.`,
       inCommit: scene.main,
     };
   }
@@ -74,7 +82,9 @@ function pullDoom(scene: Scene, reason: string, message: string): Doom {
     code: 'IMAGE_PULL_FAILED',
     container: scene.status.name,
     cause: `The node cannot pull the image ${image} of ${where(scene)} (${reason})${denied ? ': the registry refuses its credentials' : ''}: ${plainText(message === '' ? text : message, 300)}`,
-    next: denied ? `Check the pull credentials of the node or of the namespace: ${describePod(scene)}` : `Check that the registry can be reached from the nodes: ${describePod(scene)}`,
+    next: denied
+      ? `Check the pull credentials of the node or of the namespace: ${describePod(scene)}`
+      : `Check that the registry can be reached from the nodes: ${describePod(scene)}`,
     inCommit: false,
   };
 }
@@ -86,9 +96,14 @@ function exitText(code: number, signal: number | undefined): string {
 }
 
 function livenessKill(scene: Scene): string | undefined {
-  const kill = scene.events.findLast((event) => /failed (?:liveness|startup) probe/i.test(event.message ?? '') && (event.message ?? '').includes(scene.status.name));
+  const kill = scene.events.findLast(
+    (event) => /failed (?:liveness|startup) probe/i.test(event.message ?? '') && (event.message ?? '').includes(scene.status.name),
+  );
   if (kill === undefined) return undefined;
-  return scene.events.findLast((event) => event.reason === 'Unhealthy' && /^(?:liveness|startup) probe/i.test(event.message ?? ''))?.message ?? kill.message;
+  return (
+    scene.events.findLast((event) => event.reason === 'Unhealthy' && /^(?:liveness|startup) probe/i.test(event.message ?? ''))?.message ??
+    kill.message
+  );
 }
 
 function crashDoom(scene: Scene): Doom {
@@ -139,7 +154,9 @@ function cannotRunDoom(scene: Scene, reason: string, message: string): Doom {
     code: 'CONTAINER_CANNOT_RUN',
     container: scene.status.name,
     cause: `${where(scene)} cannot be started (${plainText(reason, 60)}): ${plainText(message === '' ? messages(scene, ['Failed']) : message, 400)}`,
-    next: command ? `Check cmd, args and the entrypoint of the image (${plainText(scene.status.image, 200)}).` : `See what the node says: ${describePod(scene)}`,
+    next: command
+      ? `Check cmd, args and the entrypoint of the image (${plainText(scene.status.image, 200)}).`
+      : `See what the node says: ${describePod(scene)}`,
     inCommit: scene.main && command,
   };
 }
@@ -149,7 +166,9 @@ function configDoom(scene: Scene, reason: string, message: string): Doom {
     code: 'CONTAINER_CONFIG',
     container: scene.status.name,
     cause: `${where(scene)} cannot be made (${plainText(reason, 60)}): ${plainText(message === '' ? messages(scene, ['Failed', 'InspectFailed']) : message, 400)}`,
-    next: /secret/i.test(message) ? `Create the secret in namespace ${plainText(scene.pod.metadata.namespace ?? 'default', 100)}, or correct its name in soa-configs: ${describePod(scene)}` : `Correct what the message names in soa-configs: ${describePod(scene)}`,
+    next: /secret/i.test(message)
+      ? `Create the secret in namespace ${plainText(scene.pod.metadata.namespace ?? 'default', 100)}, or correct its name in soa-configs: ${describePod(scene)}`
+      : `Correct what the message names in soa-configs: ${describePod(scene)}`,
     inCommit: false,
   };
 }
@@ -183,7 +202,8 @@ function waitingDoom(scene: Scene): Doom | undefined {
 /** Between two backoffs a crashing container is seen terminated, or running for a moment. */
 function restartDoom(scene: Scene): Doom | undefined {
   const { state, lastState, restartCount, ready } = scene.status;
-  if (state?.terminated !== undefined && !(scene.init && state.terminated.exitCode === 0) && restartCount >= CRASHES) return crashDoom(scene);
+  if (state?.terminated !== undefined && !(scene.init && state.terminated.exitCode === 0) && restartCount >= CRASHES)
+    return crashDoom(scene);
   if (state?.running === undefined || ready || lastState?.terminated === undefined || restartCount < CRASHES) return undefined;
   const up = scene.now - Date.parse(state.running.startedAt ?? '');
   return up < STAYS_UP ? crashDoom(scene) : undefined;
@@ -198,7 +218,9 @@ function probeDoom(scene: Scene): Doom | undefined {
   if (probe === undefined) return undefined;
   const window = probeWindow(probe) + (kind === 'readiness' && startup !== undefined ? probeWindow(startup) : 0);
   // A pod that was ready and fails now gets its window anew: a short outage is no failed deploy.
-  const lost = Date.parse((scene.pod.status?.conditions ?? []).find((c) => c.type === 'Ready' && c.status === 'False')?.lastTransitionTime ?? '');
+  const lost = Date.parse(
+    (scene.pod.status?.conditions ?? []).find((c) => c.type === 'Ready' && c.status === 'False')?.lastTransitionTime ?? '',
+  );
   const since = Math.max(Date.parse(state.running.startedAt ?? ''), Number.isNaN(lost) ? -Infinity : lost);
   if (!(scene.now - since > window)) return undefined;
   const said = scene.events.findLast((event) => event.reason === 'Unhealthy' && eventTime(event) > 0);
@@ -214,7 +236,8 @@ function probeDoom(scene: Scene): Doom | undefined {
 
 /** The first cause that stops a pod; init containers come first, because nothing else runs before them. */
 export function containerDoom(pod: Pod, mainContainer: string, events: readonly Event[], now: number): Doom | undefined {
-  const specs = (list: unknown): readonly Readonly<Record<string, unknown>>[] => (Array.isArray(list) ? (list as readonly Readonly<Record<string, unknown>>[]) : []);
+  const specs = (list: unknown): readonly Readonly<Record<string, unknown>>[] =>
+    Array.isArray(list) ? (list as readonly Readonly<Record<string, unknown>>[]) : [];
   const scenes = (statuses: readonly ContainerStatus[] | undefined, init: boolean): readonly Scene[] =>
     (statuses ?? []).map((status) => ({
       pod,
@@ -222,7 +245,9 @@ export function containerDoom(pod: Pod, mainContainer: string, events: readonly 
       spec: specs(init ? pod.spec['initContainers'] : pod.spec.containers).find((spec) => spec['name'] === status.name) ?? {},
       init,
       main: !init && status.name === mainContainer,
-      events: events.filter(({ involvedObject: { fieldPath } }) => fieldPath === undefined || fieldPath === '' || fieldPath.endsWith(`{${status.name}}`)),
+      events: events.filter(
+        ({ involvedObject: { fieldPath } }) => fieldPath === undefined || fieldPath === '' || fieldPath.endsWith(`{${status.name}}`),
+      ),
       now,
     }));
   // The main container first: when it and a sidecar fail, its failure is the one to mend.

@@ -3,7 +3,15 @@ import type { Event } from '../objects/types.ts';
 import { plainText } from './text.ts';
 
 /** Said by every healthy start too. */
-const NOISE: ReadonlySet<string> = new Set(['Started', 'Created', 'SuccessfulCreate', 'Scheduled', 'Pulling', 'Pulled', 'ScalingReplicaSet']);
+const NOISE: ReadonlySet<string> = new Set([
+  'Started',
+  'Created',
+  'SuccessfulCreate',
+  'Scheduled',
+  'Pulling',
+  'Pulled',
+  'ScalingReplicaSet',
+]);
 const SHOWN = 5;
 /** Clocks of the cluster and of the runner differ a little. */
 const SLACK = 5_000;
@@ -15,9 +23,18 @@ export function eventTime(event: Event): number {
 }
 
 /** Events of one object since a moment, oldest first. */
-export function eventsOf(events: readonly Event[], object: { readonly kind: string; readonly name: string; readonly uid?: string | undefined }, since: number): readonly Event[] {
+export function eventsOf(
+  events: readonly Event[],
+  object: { readonly kind: string; readonly name: string; readonly uid?: string | undefined },
+  since: number,
+): readonly Event[] {
   return events
-    .filter(({ involvedObject: about }) => about.name === object.name && (about.kind === undefined || about.kind === object.kind) && (about.uid === undefined || object.uid === undefined || about.uid === object.uid))
+    .filter(
+      ({ involvedObject: about }) =>
+        about.name === object.name &&
+        (about.kind === undefined || about.kind === object.kind) &&
+        (about.uid === undefined || object.uid === undefined || about.uid === object.uid),
+    )
     .filter((event) => eventTime(event) >= since - SLACK)
     .sort((a, b) => eventTime(a) - eventTime(b));
 }
@@ -31,7 +48,9 @@ function withoutMadeEnds(text: string): string {
   return text.replace(/[a-z0-9.-]+/g, (name, at: number) => {
     const start = name.search(/\w/.test(text.charAt(at - 1)) ? /(?<=[.-])[a-z0-9]/ : /[a-z0-9]/);
     const end = [...name.matchAll(MADE_END)].at(-1);
-    return start < 0 || end === undefined || end.index <= start ? name : `${name.slice(0, end.index)}-…${name.slice(end.index + end[0].length)}`;
+    return start < 0 || end === undefined || end.index <= start
+      ? name
+      : `${name.slice(0, end.index)}-…${name.slice(end.index + end[0].length)}`;
   });
 }
 

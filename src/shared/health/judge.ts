@@ -15,7 +15,16 @@ import { describeVersion, isActive, isGone, isOurs, isOverdue, isReady, isTermin
 
 const DEFAULT_DOOMED_SHARE = 0.1;
 /** When pods fail for different reasons: the one that says most comes first. */
-const RANK: readonly FailureCode[] = ['IMAGE_NOT_FOUND', 'CONTAINER_CONFIG', 'CONTAINER_CANNOT_RUN', 'OOM_KILLED', 'CRASH_LOOP', 'PROBE_FAILING', 'IMAGE_PULL_FAILED', 'UNSCHEDULABLE'];
+const RANK: readonly FailureCode[] = [
+  'IMAGE_NOT_FOUND',
+  'CONTAINER_CONFIG',
+  'CONTAINER_CANNOT_RUN',
+  'OOM_KILLED',
+  'CRASH_LOOP',
+  'PROBE_FAILING',
+  'IMAGE_PULL_FAILED',
+  'UNSCHEDULABLE',
+];
 
 /** What `judge` has worked out about the pods. */
 interface Scene {
@@ -60,8 +69,13 @@ function numberAt(part: Readonly<Record<string, unknown>> | undefined, key: stri
  * it needs a second look.
  */
 export function judge(expectation: Expectation, evidence: Evidence, now: number): Verdict {
-  const { workload } = evidence;
-  if (workload === undefined) return { state: 'progressing', ready: 0, wanted: expectation.replicas, waitingFor: 'the workload to be created' };
+  const { workload, newer, oldPods = [] } = evidence;
+  if (newer !== undefined && !isOurs(newer.metadata.labels, expectation))
+    return { state: 'superseded', by: describeVersion(newer.metadata.labels, expectation) };
+  if (workload === undefined) {
+    const waitingFor = oldPods.length > 0 ? `${plural(oldPods.length, 'old pod')} to go first` : 'the workload to be created';
+    return { state: 'progressing', ready: 0, wanted: expectation.replicas, waitingFor, freeing: oldPods.some(isTerminating) };
+  }
   const generation = workload.metadata.generation;
   const scene = sceneOf(expectation, evidence, workload, now);
   const progressing = (waitingFor: string, suspect?: Diagnosis): Verdict => ({
@@ -73,8 +87,10 @@ export function judge(expectation: Expectation, evidence: Evidence, now: number)
     ...(suspect === undefined ? {} : { suspect }),
   });
 
-  if (expectation.generation !== undefined && generation !== undefined && generation < expectation.generation) return progressing('an answer of the API server that is newer than our write');
-  if (!isOurs(workload.metadata.labels, expectation)) return { state: 'superseded', by: describeVersion(workload.metadata.labels, expectation) };
+  if (expectation.generation !== undefined && generation !== undefined && generation < expectation.generation)
+    return progressing('an answer of the API server that is newer than our write');
+  if (!isOurs(workload.metadata.labels, expectation))
+    return { state: 'superseded', by: describeVersion(workload.metadata.labels, expectation) };
   if (isTerminating(workload)) return progressing('the workload, which is being deleted, to be gone');
   const observed = numberAt(workload.status, 'observedGeneration');
   if (generation !== undefined && (observed === undefined || observed < generation)) return progressing('the cluster to notice the change');
@@ -100,6 +116,7 @@ function sceneOf(expectation: Expectation, evidence: Evidence, workload: KubeObj
       if (!isOverdue(pod, now)) others.push(pod);
     } else if (!isTerminating(pod)) ours.push(pod);
   }
+  for (const pod of evidence.oldPods ?? []) if (!isGone(pod) && !isOverdue(pod, now)) others.push(pod);
   let causes: readonly Cause[] | undefined;
   return {
     expectation,
@@ -108,7 +125,8 @@ function sceneOf(expectation: Expectation, evidence: Evidence, workload: KubeObj
     now,
     namespace: workload.metadata.namespace ?? 'default',
     wanted,
-    needed: neededReplicas(wanted, expectation.marginFactor),
+    // Pods below the partition of a StatefulSet are not to be ours.
+    needed: Math.min(neededReplicas(wanted, expectation.marginFactor), Math.max(0, wanted - partitionOf(workload))),
     ours,
     ready: ours.filter(isReady),
     others,
@@ -120,8 +138,13 @@ function sceneOf(expectation: Expectation, evidence: Evidence, workload: KubeObj
 function unproven(scene: Scene): string | undefined {
   const { expectation, evidence, ready, wanted, needed, workload } = scene;
   if (wanted === 0) {
-    const left = scene.ours.length + scene.others.length + evidence.pods.filter((pod) => isOurs(pod.metadata.labels, expectation) && isTerminating(pod) && !isGone(pod) && !isOverdue(pod, scene.now)).length;
-    return left === 0 ? undefined : `${plural(left, 'pod')} to stop`;
+    const left =
+      scene.ours.length +
+      scene.others.length +
+      evidence.pods.filter(
+        (pod) => isOurs(pod.metadata.labels, expectation) && isTerminating(pod) && !isGone(pod) && !isOverdue(pod, scene.now),
+      ).length;
+    return left === 0 ? oldWorkload(evidence) : `${plural(left, 'pod')} to stop`;
   }
   if (ready.length < needed) {
     const [why] = scene.causes();
@@ -134,7 +157,13 @@ function unproven(scene: Scene): string | undefined {
   }
   const sets = evidence.replicaSets.filter((set) => isActive(set) && !isOurs(templateLabels(set), expectation));
   if (sets.length > 0) return `${plural(sets.length, 'old ReplicaSet')} to be scaled down`;
-  return undefined;
+  return oldWorkload(evidence);
+}
+
+/** Another workload of the instance that still exists. */
+function oldWorkload({ oldWorkloads = [] }: Evidence): string | undefined {
+  const [first] = oldWorkloads;
+  return first === undefined ? undefined : `the old ${first.kind} ${first.metadata.namespace ?? ''}/${first.metadata.name} to be deleted`;
 }
 
 /** Pods below the partition of a StatefulSet keep the old version on purpose. */
@@ -147,10 +176,15 @@ function unprovenImage(scene: Scene): string | undefined {
   const { imageDigest, memberDigests = [], mainContainer } = scene.expectation;
   if (imageDigest === undefined || scene.wanted === 0) return undefined;
   const accepted = [imageDigest, ...memberDigests];
-  const ids = scene.ready.map((pod) => (pod.status?.containerStatuses ?? []).find((status) => status.name === mainContainer)?.imageID ?? '');
+  const ids = scene.ready.map(
+    (pod) => (pod.status?.containerStatuses ?? []).find((status) => status.name === mainContainer)?.imageID ?? '',
+  );
   const wrong = [...new Set(ids.filter((id) => !accepted.some((digest) => id.includes(digest))))];
   if (wrong.length === 0) return undefined;
-  const shown = wrong.slice(0, 2).map((id) => (id === '' ? 'no image id' : plainText(id, 200))).join(', ');
+  const shown = wrong
+    .slice(0, 2)
+    .map((id) => (id === '' ? 'no image id' : plainText(id, 200)))
+    .join(', ');
   return `${plural(ids.filter((id) => wrong.includes(id)).length, 'pod')} report ${shown} instead of ${imageDigest}: a member of a multi-platform image, or an image that was rewritten on the way to the node`;
 }
 
@@ -165,7 +199,11 @@ function podCauses(expectation: Expectation, ours: readonly Pod[], events: reado
   }
   for (const pod of ours) {
     if (isReady(pod)) continue;
-    const own = eventsOf(byName.get(pod.metadata.name) ?? [], { kind: 'Pod', name: pod.metadata.name, uid: pod.metadata.uid }, expectation.since);
+    const own = eventsOf(
+      byName.get(pod.metadata.name) ?? [],
+      { kind: 'Pod', name: pod.metadata.name, uid: pod.metadata.uid },
+      expectation.since,
+    );
     const doom = podDoom(pod, expectation.mainContainer, own, now);
     if (doom === undefined) continue;
     const known = causes.get(doom.code);
@@ -199,13 +237,17 @@ function diagnose(scene: Scene): Diagnosis | undefined {
 
   const stuck = blocked(scene);
   if (stuck !== undefined) return stuck;
-  const deadline = conditionsOf(workload).find((c) => c.type === 'Progressing' && c.status === 'False' && c.reason === 'ProgressDeadlineExceeded');
+  const deadline = conditionsOf(workload).find(
+    (c) => c.type === 'Progressing' && c.status === 'False' && c.reason === 'ProgressDeadlineExceeded',
+  );
   // A condition from before this run speaks about an earlier rollout.
-  if (deadline === undefined || !(Date.parse(deadline.lastUpdateTime ?? deadline.lastTransitionTime ?? '') >= expectation.since)) return undefined;
+  if (deadline === undefined || !(Date.parse(deadline.lastUpdateTime ?? deadline.lastTransitionTime ?? '') >= expectation.since))
+    return undefined;
   if (worst !== undefined) return podDiagnosis(scene, worst);
   return workloadDiagnosis(scene, {
     code: 'TIMEOUT',
-    cause: `No progress within the deadline of the ${workload.kind}: ${scene.ready.length} of ${scene.wanted} pods are ready. ${plainText(deadline.message ?? '', 300)}`.trim(),
+    cause:
+      `No progress within the deadline of the ${workload.kind}: ${scene.ready.length} of ${scene.wanted} pods are ready. ${plainText(deadline.message ?? '', 300)}`.trim(),
     next: `See what the pods wait for: kubectl -n ${argument(scene.namespace)} get pods -l ${argument(`${paastaPrefixed('git_sha', expectation.labelPrefixes ?? YELP_PREFIXES)}=${expectation.version.sha}`)}`,
     inCommit: false,
   });
@@ -215,16 +257,36 @@ function diagnose(scene: Scene): Diagnosis | undefined {
 function refusal(scene: Scene, early = false): Diagnosis | undefined {
   const { expectation, evidence, workload, namespace } = scene;
   const sets = evidence.replicaSets.filter((set) => isOurs(templateLabels(set), expectation));
-  const reporting = sets.map((set) => ({ object: set, doom: reportedRefusal(set.status?.conditions, namespace, early) })).find(({ doom }) => doom !== undefined);
+  const reporting = sets
+    .map((set) => ({ object: set, doom: reportedRefusal(set.status?.conditions, namespace, early) }))
+    .find(({ doom }) => doom !== undefined);
   const found = reporting ?? {
     object: workload,
     // A Deployment repeats the condition of its newest ReplicaSet, sometimes late: ours, when it is there, knows better.
-    doom: (sets.length > 0 ? undefined : reportedRefusal(conditionsOf(workload), namespace, early)) ?? (workload.kind === 'StatefulSet' ? eventRefusal(eventsOf(evidence.events, { kind: 'StatefulSet', name: workload.metadata.name, uid: workload.metadata.uid }, expectation.since), namespace) : undefined),
+    doom:
+      (sets.length > 0 ? undefined : reportedRefusal(conditionsOf(workload), namespace, early)) ??
+      (workload.kind === 'StatefulSet'
+        ? eventRefusal(
+            eventsOf(evidence.events, { kind: 'StatefulSet', name: workload.metadata.name, uid: workload.metadata.uid }, expectation.since),
+            namespace,
+          )
+        : undefined),
   };
   if (found.doom === undefined || scene.ours.length >= scene.wanted) return undefined;
   const starting = scene.ours.some((pod) => !scene.ready.includes(pod));
   if (!early && found.doom.code === 'QUOTA_EXCEEDED' && (starting || scene.others.some(isTerminating))) return undefined;
-  return diagnosisOf(scene, found.doom, found.object, eventTexts(eventsOf(evidence.events, { kind: found.object.kind, name: found.object.metadata.name, uid: found.object.metadata.uid }, expectation.since)));
+  return diagnosisOf(
+    scene,
+    found.doom,
+    found.object,
+    eventTexts(
+      eventsOf(
+        evidence.events,
+        { kind: found.object.kind, name: found.object.metadata.name, uid: found.object.metadata.uid },
+        expectation.since,
+      ),
+    ),
+  );
 }
 
 /** States in which Kubernetes itself waits for a person. */
@@ -253,14 +315,30 @@ function blocked(scene: Scene): Diagnosis | undefined {
 
 function podDiagnosis(scene: Scene, { doom, pods }: Cause): Diagnosis {
   const pod = pods[0] as Pod;
-  const found = diagnosisOf(scene, doom, pod, eventTexts(eventsOf(scene.evidence.events, { kind: 'Pod', name: pod.metadata.name, uid: pod.metadata.uid }, scene.expectation.since)));
+  const found = diagnosisOf(
+    scene,
+    doom,
+    pod,
+    eventTexts(eventsOf(scene.evidence.events, { kind: 'Pod', name: pod.metadata.name, uid: pod.metadata.uid }, scene.expectation.since)),
+  );
   const rest = pods.length > 1 ? ` The same holds for ${plural(pods.length - 1, 'other pod')}.` : '';
   return { ...found, cause: `${found.cause}${rest === '' || /[.!?…]$/.test(found.cause) ? '' : '.'}${rest}` };
 }
 
 function workloadDiagnosis(scene: Scene, doom: Doom): Diagnosis {
   const { workload } = scene;
-  return diagnosisOf(scene, doom, workload, eventTexts(eventsOf(scene.evidence.events, { kind: workload.kind, name: workload.metadata.name, uid: workload.metadata.uid }, scene.expectation.since)));
+  return diagnosisOf(
+    scene,
+    doom,
+    workload,
+    eventTexts(
+      eventsOf(
+        scene.evidence.events,
+        { kind: workload.kind, name: workload.metadata.name, uid: workload.metadata.uid },
+        scene.expectation.since,
+      ),
+    ),
+  );
 }
 
 function diagnosisOf(scene: Scene, doom: Doom, object: KubeObject, events: readonly string[]): Diagnosis {
@@ -272,7 +350,16 @@ function diagnosisOf(scene: Scene, doom: Doom, object: KubeObject, events: reado
     cause,
     next,
     events,
-    ...(log === undefined || container === undefined ? {} : { log: { namespace: object.metadata.namespace ?? scene.namespace, pod: object.metadata.name, container, previous: log === 'previous' } }),
+    ...(log === undefined || container === undefined
+      ? {}
+      : {
+          log: {
+            namespace: object.metadata.namespace ?? scene.namespace,
+            pod: object.metadata.name,
+            container,
+            previous: log === 'previous',
+          },
+        }),
     inCommit,
   };
 }

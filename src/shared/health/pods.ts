@@ -18,7 +18,18 @@ function unschedulable(pod: Pod, events: readonly Event[], now: number): Doom | 
   // Somebody makes room: a node is coming, or other pods are being preempted for this one.
   if (pod.status?.['nominatedNodeName'] !== undefined) return undefined;
   if (events.some((event) => event.reason === 'TriggeredScaleUp' && now - eventTime(event) < SCALE_UP)) return undefined;
-  const said = plainText(condition.message ?? events.findLast((event) => event.reason === 'FailedScheduling')?.message ?? 'the scheduler gives no reason', 500);
+  const said = plainText(
+    condition.message ?? events.findLast((event) => event.reason === 'FailedScheduling')?.message ?? 'the scheduler gives no reason',
+    500,
+  );
+  if (/PersistentVolumeClaim|persistentvolumeclaim|volume node affinity/.test(said)) {
+    return {
+      code: 'UNSCHEDULABLE',
+      cause: `The pod waits for its volume: ${said}`,
+      next: `See why its claim gets none (storage class, zone, capacity of persistent_volumes): kubectl -n ${argument(pod.metadata.namespace ?? 'default')} describe pvc`,
+      inCommit: false,
+    };
+  }
   return {
     code: 'UNSCHEDULABLE',
     cause: `No node can take the pod: ${said}`,
@@ -29,9 +40,12 @@ function unschedulable(pod: Pod, events: readonly Event[], now: number): Doom | 
 
 /** A volume that cannot be mounted because what it names does not exist; other mount errors are retried by the node. */
 function unmounted(pod: Pod, events: readonly Event[], now: number): Doom | undefined {
-  const failure = events.findLast((event) => event.reason === 'FailedMount' && /not found|references non-existent/i.test(event.message ?? ''));
+  const failure = events.findLast(
+    (event) => event.reason === 'FailedMount' && /not found|references non-existent/i.test(event.message ?? ''),
+  );
   const waiting = (pod.status?.containerStatuses ?? []).every((status) => status.state?.waiting !== undefined);
-  if (failure === undefined || !waiting || now - Date.parse(pod.metadata.creationTimestamp ?? '') < MOUNT || (failure.count ?? 1) < 2) return undefined;
+  if (failure === undefined || !waiting || now - Date.parse(pod.metadata.creationTimestamp ?? '') < MOUNT || (failure.count ?? 1) < 2)
+    return undefined;
   return {
     code: 'CONTAINER_CONFIG',
     cause: `A volume of the pod cannot be mounted: ${plainText(failure.message ?? '', 400)}`,

@@ -18,7 +18,8 @@ const SHORTEST_WINDOW = 5_000;
 
 /** `GET http://:8888/status`, `TCP connect to port 8888`, `command 'check.sh'`. */
 export function describeProbe(probe: Probe): string {
-  if (probe.httpGet !== undefined) return `GET ${(probe.httpGet.scheme ?? 'HTTP').toLowerCase()}://<pod>:${probe.httpGet.port ?? '?'}${plainText(probe.httpGet.path ?? '/', 200)}`;
+  if (probe.httpGet !== undefined)
+    return `GET ${(probe.httpGet.scheme ?? 'HTTP').toLowerCase()}://<pod>:${probe.httpGet.port ?? '?'}${plainText(probe.httpGet.path ?? '/', 200)}`;
   if (probe.tcpSocket !== undefined) return `TCP connect to port ${probe.tcpSocket.port ?? '?'}`;
   if (probe.grpc !== undefined) return `gRPC health check on port ${probe.grpc.port ?? '?'}`;
   if (probe.exec !== undefined) return `command '${plainText((probe.exec.command ?? []).join(' '), 200)}'`;

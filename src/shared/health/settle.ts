@@ -54,7 +54,8 @@ export interface Settled {
 
 /** Adds a verdict of `judge` to the history and turns `doomed` into `failed` when it has persisted. `now` in milliseconds. */
 export function settle(history: History, verdict: Verdict, now: number): Settled {
-  if (verdict.state === 'proven' || verdict.state === 'superseded' || verdict.state === 'failed') return { verdict, history: NO_HISTORY, lookAgainIn: undefined };
+  if (verdict.state === 'proven' || verdict.state === 'superseded' || verdict.state === 'failed')
+    return { verdict, history: NO_HISTORY, lookAgainIn: undefined };
   const freeingAt = verdict.state === 'progressing' && verdict.freeing === true ? now : history.freeingAt;
   const kept = Object.fromEntries(Object.entries(history.seen).filter(([, series]) => now - series.last <= GAP)) as History['seen'];
   if (verdict.state === 'progressing') return { verdict, history: { seen: kept, freeingAt }, lookAgainIn: undefined };
@@ -63,7 +64,8 @@ export function settle(history: History, verdict: Verdict, now: number): Settled
   const before = kept[code];
   const series: Series = { first: before?.first ?? now, last: now, sightings: (before?.sightings ?? 0) + 1 };
   const refused = code === 'QUOTA_EXCEEDED';
-  const needed = refused && freeingAt !== undefined ? Math.max(PERSISTENCE[code], AFTER_FREEING - (series.first - freeingAt)) : PERSISTENCE[code];
+  const needed =
+    refused && freeingAt !== undefined ? Math.max(PERSISTENCE[code], AFTER_FREEING - (series.first - freeingAt)) : PERSISTENCE[code];
   const lasted = now - series.first;
   const next: History = { seen: { ...kept, [code]: series }, freeingAt };
   if (series.sightings >= 2 && lasted >= needed) return { verdict: { ...verdict, state: 'failed' }, history: next, lookAgainIn: undefined };

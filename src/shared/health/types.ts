@@ -49,6 +49,12 @@ export interface Evidence {
   readonly replicaSets: readonly ReplicaSet[];
   readonly pods: readonly Pod[];
   readonly events: readonly Event[];
+  /** Pods of other workloads of the instance, which shall go. */
+  readonly oldPods?: readonly Pod[];
+  /** Other workloads of the instance that still exist. */
+  readonly oldWorkloads?: readonly KubeObject[];
+  /** A workload of the instance that appeared after ours was planned. */
+  readonly newer?: KubeObject;
 }
 
 /** Why it fails, for people at three in the morning. */
@@ -75,7 +81,14 @@ export interface Diagnosis {
  */
 export type Verdict =
   | { readonly state: 'proven'; readonly ready: number; readonly wanted: number; readonly unprovenImage?: string }
-  | { readonly state: 'progressing'; readonly ready: number; readonly wanted: number; readonly waitingFor: string; readonly freeing?: boolean; readonly suspect?: Diagnosis }
+  | {
+      readonly state: 'progressing';
+      readonly ready: number;
+      readonly wanted: number;
+      readonly waitingFor: string;
+      readonly freeing?: boolean;
+      readonly suspect?: Diagnosis;
+    }
   /** Doomed now; becomes a failure when it persists (two sightings, percentage budget). */
   | { readonly state: 'doomed'; readonly ready: number; readonly wanted: number; readonly diagnosis: Diagnosis }
   | { readonly state: 'failed'; readonly ready: number; readonly wanted: number; readonly diagnosis: Diagnosis }

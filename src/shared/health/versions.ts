@@ -22,7 +22,11 @@ function carried(labels: Readonly<Record<string, string>> | undefined, expectati
 /** True when the labels are those of the version and configuration that this run waits for. */
 export function isOurs(labels: Readonly<Record<string, string>> | undefined, expectation: Expectation): boolean {
   const found = carried(labels, expectation);
-  return found.sha === expectation.version.sha && found.imageVersion === expectation.version.imageVersion && found.configHash === expectation.configHash;
+  return (
+    found.sha === expectation.version.sha &&
+    found.imageVersion === expectation.version.imageVersion &&
+    found.configHash === expectation.configHash
+  );
 }
 
 /** `1a2b3c4d (config 5e6f7a8b)`: what an object of another version is. */

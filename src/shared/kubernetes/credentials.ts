@@ -39,12 +39,19 @@ export interface Credentials {
 }
 
 function describe(source: KubeconfigSource): string {
-  return source.kind === 'file' ? `kubeconfig ${source.path}` : source.kind === 'text' ? 'the kubeconfig text' : 'the service account of this pod';
+  return source.kind === 'file'
+    ? `kubeconfig ${source.path}`
+    : source.kind === 'text'
+      ? 'the kubeconfig text'
+      : 'the service account of this pod';
 }
 
 /** The library knows kubectl's `tokenFile` only under another name, and leaves its path as it is. */
 function tokenFiles(text: string, directory: string): string {
-  return text.replace(/(^|[\s{,"'])tokenFile(["']?\s*:\s*["']?)([^"'\s,}]+)/g, (_, before: string, colon: string, path: string) => `${before}token-file${colon}${resolve(directory, path)}`);
+  return text.replace(
+    /(^|[\s{,"'])tokenFile(["']?\s*:\s*["']?)([^"'\s,}]+)/g,
+    (_, before: string, colon: string, path: string) => `${before}token-file${colon}${resolve(directory, path)}`,
+  );
 }
 
 function load(source: KubeconfigSource): KubeConfig {
@@ -62,10 +69,11 @@ function load(source: KubeconfigSource): KubeConfig {
     // A kubeconfig that is there may name a token file or certificate that is not.
     const missing = code === 'ENOENT' && source.kind === 'file' && path === source.path;
     throw new UserError(
-      problem('KUBECONFIG_INVALID', missing ? `${describe(source)} does not exist` : `${describe(source)} cannot be read: ${messageOf(error).split('\n')[0] ?? ''}`, {
-        input: 'kubeconfig',
-        hint: 'give a path, the text of a kubeconfig, or in-cluster',
-      }),
+      problem(
+        'KUBECONFIG_INVALID',
+        missing ? `${describe(source)} does not exist` : `${describe(source)} cannot be read: ${messageOf(error).split('\n')[0] ?? ''}`,
+        { input: 'kubeconfig', hint: 'give a path, the text of a kubeconfig, or in-cluster' },
+      ),
     );
   }
   return config;
@@ -73,7 +81,9 @@ function load(source: KubeconfigSource): KubeConfig {
 
 /** Names of the contexts of a kubeconfig, for messages. */
 export function contextNames(source: KubeconfigSource): readonly string[] {
-  return load(source).getContexts().map((c) => c.name);
+  return load(source)
+    .getContexts()
+    .map((c) => c.name);
 }
 
 /** Reads the source again each time, so that rotated token files, certificates and login plugins are seen. */
@@ -83,18 +93,31 @@ export async function readCredentials(source: KubeconfigSource, wanted: string |
   const context = wanted ?? config.getCurrentContext();
   if (context === undefined || context === '' || !names.includes(context)) {
     throw new UserError(
-      problem('KUBE_CONTEXT_UNKNOWN', context === undefined || context === '' ? `${describe(source)} has no current context` : `${describe(source)} has no context '${context}'`, {
-        input: 'kube-context',
-        hint: suggestName(context ?? '', names),
-      }),
+      problem(
+        'KUBE_CONTEXT_UNKNOWN',
+        context === undefined || context === ''
+          ? `${describe(source)} has no current context`
+          : `${describe(source)} has no context '${context}'`,
+        { input: 'kube-context', hint: suggestName(context ?? '', names) },
+      ),
     );
   }
   config.setCurrentContext(context);
   // Plain HTTP to this machine (kubectl proxy): the library wants to be told that there is no TLS to verify.
-  config.clusters = config.clusters.map((c) => (/^http:\/\/(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:|\/|$)/.test(c.server) ? { ...c, skipTLSVerify: true } : c));
+  config.clusters = config.clusters.map((c) =>
+    /^http:\/\/(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:|\/|$)/.test(c.server) ? { ...c, skipTLSVerify: true } : c,
+  );
   const cluster = config.getCurrentCluster();
   if (cluster === null) {
-    throw new UserError(problem('KUBECONFIG_INVALID', `context '${context}' of ${describe(source)} names a cluster that is not in it`, { input: 'kubeconfig', hint: suggestName('', config.getClusters().map((c) => c.name)) }));
+    throw new UserError(
+      problem('KUBECONFIG_INVALID', `context '${context}' of ${describe(source)} names a cluster that is not in it`, {
+        input: 'kubeconfig',
+        hint: suggestName(
+          '',
+          config.getClusters().map((c) => c.name),
+        ),
+      }),
+    );
   }
   const options: RequestOptions & { auth?: string } = {};
   try {
@@ -102,10 +125,14 @@ export async function readCredentials(source: KubeconfigSource, wanted: string |
   } catch (error) {
     throw new UserError(
       // What does not parse is the answer of a login plugin: it may hold a token.
-      problem('CLUSTER_CREDENTIALS', `the credentials of context '${context}' cannot be had: ${error instanceof SyntaxError ? 'the login plugin did not answer with an ExecCredential in JSON' : messageOf(error).trim()}`, {
-        input: 'kubeconfig',
-        hint: 'a login plugin (exec) of the kubeconfig must be installed and able to log in without questions; certificate files must exist',
-      }),
+      problem(
+        'CLUSTER_CREDENTIALS',
+        `the credentials of context '${context}' cannot be had: ${error instanceof SyntaxError ? 'the login plugin did not answer with an ExecCredential in JSON' : messageOf(error).trim()}`,
+        {
+          input: 'kubeconfig',
+          hint: 'a login plugin (exec) of the kubeconfig must be installed and able to log in without questions; certificate files must exist',
+        },
+      ),
     );
   }
   const headers: Record<string, string> = {};

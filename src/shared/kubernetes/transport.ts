@@ -1,13 +1,15 @@
 /** Requests to one API server: one pool of connections, back-off that honours the server, credentials renewed when they run out. */
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import { Agent, EnvHttpProxyAgent, ProxyAgent, request, type Dispatcher } from 'undici';
 import { formatDuration } from '../contract/durations.ts';
 import { CancelledError, problem, UserError } from '../contract/errors.ts';
 import type { Clock, Log, Mask } from '../contract/ports.ts';
-import { proxySettings } from '../network/index.ts';
+import { loadUndici, proxySettings, type Undici } from '../network/index.ts';
+import type { Dispatcher } from '../network/undici.ts';
 import { readCredentials, type Credentials, type KubeconfigSource } from './credentials.ts';
-import { isTransient, isUnknownField, refusal, unreachable, type Asked, type Target } from './refusals.ts';
+import { Pressure } from './pressure.ts';
+import { isFinal, isTransient, refusal, silentWebhook, unreachable, type Asked, type Target } from './refusals.ts';
+import { SilentWebhooks } from './silent-webhooks.ts';
 
 const unzip = promisify(gunzip);
 
@@ -33,12 +35,13 @@ export interface Call {
   readonly method: 'GET' | 'PATCH' | 'POST' | 'PUT' | 'DELETE';
   readonly path: string;
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
+  /** Text goes out as it is, everything else as JSON. */
   readonly body?: unknown;
   readonly contentType?: string;
   readonly accept?: string;
   readonly asked: Asked;
   /** Statuses that the caller reads itself. */
-  readonly expect?: readonly number[];
+  readonly expect?: readonly number[] | 'any';
 }
 
 export interface Answer {
@@ -69,8 +72,11 @@ function list(header: string | string[] | undefined): readonly string[] {
 
 export class Transport {
   readonly #options: TransportOptions;
+  readonly #pressure: Pressure;
+  readonly #webhooks = new SilentWebhooks();
   #credentials: Credentials | undefined;
   #dispatcher: Dispatcher | undefined;
+  #request: Undici['request'] | undefined;
   #renewing: Promise<void> | undefined;
   #generation = 0;
   #answered = false;
@@ -80,6 +86,7 @@ export class Transport {
 
   constructor(options: TransportOptions) {
     this.#options = options;
+    this.#pressure = new Pressure(options.clock);
   }
 
   get target(): Target {
@@ -99,14 +106,15 @@ export class Transport {
   async renew(seen = this.#generation): Promise<void> {
     if (seen !== this.#generation) return;
     this.#renewing ??= (async () => {
-      const fresh = await this.#login();
+      const [fresh, undici] = await Promise.all([this.#login(), loadUndici()]);
+      this.#request = undici.request;
       for (const secret of fresh.secrets) this.#options.mask(secret);
       const old = this.#credentials;
       const same = old !== undefined && JSON.stringify(old.tls) === JSON.stringify(fresh.tls);
       this.#credentials = fresh;
       if (!same) {
         const before = this.#dispatcher;
-        this.#dispatcher = this.#pool(fresh);
+        this.#dispatcher = this.#pool(fresh, undici);
         // Running requests and watches of the old pool end by themselves.
         void before?.close().catch(() => undefined);
       }
@@ -122,7 +130,12 @@ export class Transport {
     const { source, context, clock, signal } = this.#options;
     const end = new AbortController();
     const limit = clock.sleep(LOGIN_LIMIT, end.signal).then(() => {
-      throw new UserError(problem('CLUSTER_CREDENTIALS', `the login plugin of the kubeconfig did not answer within ${formatDuration(LOGIN_LIMIT)}`, { input: 'kubeconfig', hint: 'it may wait for a person or for the network: it must be able to log in without questions' }));
+      throw new UserError(
+        problem('CLUSTER_CREDENTIALS', `the login plugin of the kubeconfig did not answer within ${formatDuration(LOGIN_LIMIT)}`, {
+          input: 'kubeconfig',
+          hint: 'it may wait for a person or for the network: it must be able to log in without questions',
+        }),
+      );
     });
     limit.catch(() => undefined);
     try {
@@ -132,7 +145,7 @@ export class Transport {
     }
   }
 
-  #pool(credentials: Credentials): Dispatcher {
+  #pool(credentials: Credentials, { Agent, EnvHttpProxyAgent, ProxyAgent }: Undici): Dispatcher {
     const connect = { ...credentials.tls, keepAlive: true, keepAliveInitialDelay: 30_000, timeout: 10_000 };
     // Over HTTP/2 the API server ends the whole connection with a 401 (GOAWAY): the answer is lost, and every watch with it.
     const common = { keepAliveTimeout: 30_000, connections: 64, allowH2: false };
@@ -154,15 +167,21 @@ export class Transport {
   async #send(call: Call, stream: boolean, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
     if (this.#credentials === undefined) await this.renew();
     const credentials = this.#credentials as Credentials;
+    const request = this.#request as Undici['request'];
     const url = new URL(credentials.server + call.path);
     for (const [name, value] of Object.entries(call.query ?? {})) if (value !== undefined) url.searchParams.set(name, String(value));
-    const headers: Record<string, string> = { ...credentials.headers, 'user-agent': this.#options.userAgent, accept: call.accept ?? 'application/json' };
+    const headers: Record<string, string> = {
+      ...credentials.headers,
+      'user-agent': this.#options.userAgent,
+      accept: call.accept ?? 'application/json',
+    };
     if (!stream) headers['accept-encoding'] = 'gzip';
     if (call.body !== undefined) headers['content-type'] = call.contentType ?? 'application/json';
     if (call.method === 'GET') this.reads += 1;
     else this.writes += 1;
     const begun = this.#options.clock.now();
-    const say = (what: string): void => this.#options.log.debug(`kubernetes: ${call.method} ${url.pathname}${url.search} ${what} (${this.#options.clock.now() - begun} ms)`);
+    const say = (what: string): void =>
+      this.#options.log.debug(`kubernetes: ${call.method} ${url.pathname}${url.search} ${what} (${this.#options.clock.now() - begun} ms)`);
     try {
       const sent = request(url, {
         method: call.method,
@@ -171,7 +190,7 @@ export class Transport {
         headersTimeout: 60_000,
         // A watch gets a bookmark about once a minute: two quiet minutes mean a dead connection.
         bodyTimeout: stream ? 130_000 : 60_000,
-        ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+        ...(call.body === undefined ? {} : { body: typeof call.body === 'string' ? call.body : JSON.stringify(call.body) }),
         ...(this.#dispatcher === undefined ? {} : { dispatcher: this.#dispatcher }),
       });
       const answer = await unlessAborted(sent, signal);
@@ -203,28 +222,38 @@ export class Transport {
   /** Sends until it is answered for good. Throws `ApiRefusal`, or `UserError` when the server cannot be reached in time. */
   async call(call: Call, options: { readonly signal?: AbortSignal } = {}): Promise<Answer> {
     const signal = options.signal === undefined ? this.#options.signal : AbortSignal.any([this.#options.signal, options.signal]);
-    const begun = this.#options.clock.now();
+    let begun = this.#options.clock.now();
     for (let attempt = 0; ; attempt++) {
       let wait = Math.min(200 * 2 ** attempt, 5_000) * (0.75 + Math.random() / 2);
       let failure: unknown;
+      let webhook: string | undefined;
+      await this.#pressure.enter(signal);
+      // Time in which we hold back by ourselves is no time in which the server failed.
+      if (attempt === 0) begun = this.#options.clock.now();
       try {
         const answer = await this.#exchange(call, false, signal);
         const text = await this.#read(answer);
         const { statusCode: status } = answer;
-        if (status < 400 || call.expect?.includes(status) === true) return { status, text, warnings: list(answer.headers['warning']) };
+        const isOurs = call.expect === 'any' || call.expect?.includes(status) === true;
+        if (!isOurs) this.#pressure.answered(status === 429, retryAfter(answer.headers['retry-after']));
+        if (status < 400 || isOurs) return { status, text, warnings: list(answer.headers['warning']) };
         const body = parse(text);
         failure = refusal(status, body, call.asked, this.target);
-        if (!(status === 403 && this.settling) && (!RETRIED.has(status) || (status === 500 && isUnknownField(text)))) throw failure;
+        if (!(status === 403 && this.settling) && (!RETRIED.has(status) || isFinal(status, text))) throw failure;
         wait = retryAfter(answer.headers['retry-after']) ?? wait;
+        webhook = silentWebhook(text);
       } catch (error) {
         if (signal.aborted) throw new CancelledError();
         if (error instanceof UserError) throw error;
         failure = new UserError(unreachable(error, this.target), { cause: error });
         if (!isTransient(error)) throw failure;
         this.disturbed();
+      } finally {
+        this.#pressure.leave();
       }
       const budget = this.#answered ? (this.#options.retryFor ?? 60_000) : (this.#options.retryFirstFor ?? 8_000);
-      if (this.#options.clock.now() - begun + wait > budget) throw failure;
+      const now = this.#options.clock.now();
+      if (now - begun + wait > budget || (webhook !== undefined && this.#webhooks.isOver(webhook, attempt + 1, now, wait))) throw failure;
       this.#options.log.debug(`kubernetes: trying again in ${Math.round(wait)} ms`);
       await this.#options.clock.sleep(wait, signal);
     }
@@ -244,18 +273,12 @@ export class Transport {
 }
 
 /** undici hears of an abort only once a connection stands; a server that never answers the handshake would hold up the end of the run. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const end = new AbortController();
-  const aborted = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(new CancelledError()), { once: true, signal: end.signal });
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = (): void => reject(new CancelledError());
+    signal.addEventListener('abort', onAbort, { once: true });
+    void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
   });
-  // Whichever comes second is of no interest.
-  work.catch(() => undefined);
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    end.abort();
-  }
 }
 
 /** JSON of an answer; a Status with the text as message when it is none. */

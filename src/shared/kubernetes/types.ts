@@ -1,12 +1,12 @@
 /** Shapes of the door to the API server. Callers declare the part that they need as an interface of their own. */
-import type { KubeObject } from '../objects/types.ts';
+import type { KubeObject, ProxyMethod } from '../objects/types.ts';
 
 export interface ListOptions {
   /** All namespaces when absent. */
   readonly namespace?: string;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
-  /** Page size; 500 unless told. */
+  /** Page size; 2,000 unless told. */
   readonly limit?: number;
 }
 
@@ -55,6 +55,23 @@ export interface LogOptions {
   readonly tailLines?: number;
   /** Of the container before its last restart. */
   readonly previous?: boolean;
+}
+
+/** A request to a port of a pod. */
+export interface PodRequest {
+  readonly scheme: 'http' | 'https';
+  readonly port: number;
+  /** Path and query. */
+  readonly path: string;
+  readonly method: ProxyMethod;
+  /** Sent as a form. */
+  readonly form?: Readonly<Record<string, string>>;
+}
+
+export interface PodAnswer {
+  /** `undefined`: the API server did not reach the pod; `body` says why. */
+  readonly status: number | undefined;
+  readonly body: string;
 }
 
 /** Requests that went out so far, by kind of verb. */

@@ -14,6 +14,8 @@ export interface WatchSource {
   readonly query: Readonly<Record<string, string | undefined>>;
   readonly asked: Asked;
   list(signal: AbortSignal): Promise<Listed>;
+  /** Takes out of an object what nobody looks at. */
+  lean(object: KubeObject): KubeObject;
 }
 
 /** The server said that our place in the stream is gone (410, or an ERROR event). */
@@ -43,13 +45,24 @@ interface WatchLine {
 }
 
 /** Events of one connection, after `undefined` once it stands. Returns when the server ends it in good order. */
-async function* connection(source: WatchSource, place: { version: string }, opened: () => void, signal: AbortSignal): AsyncGenerator<WatchLine | undefined> {
+async function* connection(
+  source: WatchSource,
+  place: { version: string },
+  opened: () => void,
+  signal: AbortSignal,
+): AsyncGenerator<WatchLine | undefined> {
   const call: Call = {
     method: 'GET',
     path: source.path,
     asked: source.asked,
     // Spread, so that many watches do not come back at the same moment.
-    query: { ...source.query, watch: true, allowWatchBookmarks: true, resourceVersion: place.version, timeoutSeconds: 240 + Math.floor(Math.random() * 60) },
+    query: {
+      ...source.query,
+      watch: true,
+      allowWatchBookmarks: true,
+      resourceVersion: place.version,
+      timeoutSeconds: 240 + Math.floor(Math.random() * 60),
+    },
   };
   const answer = await source.transport.open(call, signal);
   if (answer.statusCode !== 200) {
@@ -62,7 +75,8 @@ async function* connection(source: WatchSource, place: { version: string }, open
   for await (const line of lines(answer.body)) {
     const event = JSON.parse(line) as WatchLine;
     if (event.type === 'ERROR') {
-      if (event.object.code === 410 || event.object.reason === 'Expired' || event.object.reason === 'Gone') throw new PlaceLost(event.object.message ?? 'expired');
+      if (event.object.code === 410 || event.object.reason === 'Expired' || event.object.reason === 'Gone')
+        throw new PlaceLost(event.object.message ?? 'expired');
       throw refusal(event.object.code ?? 500, event.object, source.asked, source.transport.target);
     }
     const version = event.object.metadata.resourceVersion;
@@ -100,7 +114,7 @@ export async function* follow(source: WatchSource, resourceVersion: string | und
       for await (const event of connection(source, place, opened, signal)) {
         yield* pending.splice(0);
         if (event === undefined) continue;
-        if (event.type === 'ADDED' || event.type === 'MODIFIED') yield { type: 'put', object: event.object };
+        if (event.type === 'ADDED' || event.type === 'MODIFIED') yield { type: 'put', object: source.lean(event.object) };
         else if (event.type === 'DELETED') yield { type: 'gone', object: event.object };
       }
       // Ended in good order (its time was over, or the server goes down): go on from our place.

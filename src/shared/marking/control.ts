@@ -88,8 +88,19 @@ export async function controlInstances(request: ControlRequest, ports: ControlPo
     if (!isWhole || run.own.length === 0) break;
     deployments = await read(run);
     const moved = pending.filter((target) => isOutdated(results.get(target), deployments.current(target)));
-    if (round < MAX_ROUNDS) for (const target of moved) ports.log.info(`${target.deployGroup} was marked with another version in this moment; once more for ${branchOf(target)}`);
-    else run.problems.push(...moved.map((target) => problem('MARK_MOVED', `${target.deployGroup} is marked again and again while ${branchOf(target)} is to ${request.verb}: the tag is about a version that no longer counts`, { hint: `run it again when the marks of ${target.deployGroup} are done` })));
+    if (round < MAX_ROUNDS)
+      for (const target of moved)
+        ports.log.info(`${target.deployGroup} was marked with another version in this moment; once more for ${branchOf(target)}`);
+    else
+      run.problems.push(
+        ...moved.map((target) =>
+          problem(
+            'MARK_MOVED',
+            `${target.deployGroup} is marked again and again while ${branchOf(target)} is to ${request.verb}: the tag is about a version that no longer counts`,
+            { hint: `run it again when the marks of ${target.deployGroup} are done` },
+          ),
+        ),
+      );
     pending = round < MAX_ROUNDS ? moved : [];
     if (pending.length === 0) for (const target of request.targets) run.problems.push(...overruled(run, results.get(target), deployments));
   }
@@ -112,7 +123,9 @@ interface Reading extends RefDeployments {
 
 /** Marks of the groups and tags of the branches: one listing for each name that no other one covers. */
 async function read({ request, ports, own }: Run): Promise<Reading> {
-  const wanted = [...new Set(request.targets.flatMap((target) => [markRefPrefix(target.deployGroup), `${ALL_TAGS_PREFIX}${branchOf(target)}-`]))];
+  const wanted = [
+    ...new Set(request.targets.flatMap((target) => [markRefPrefix(target.deployGroup), `${ALL_TAGS_PREFIX}${branchOf(target)}-`])),
+  ];
   const prefixes = wanted.filter((prefix) => !wanted.some((other) => other !== prefix && prefix.startsWith(other)));
   const listed = await Promise.all(prefixes.map((prefix) => ports.repository.listRefs(prefix)));
   const refs = inByteOrder([...new Map([...listed.flat(), ...own].map((ref) => [ref.name, ref])).values()]);
@@ -121,7 +134,12 @@ async function read({ request, ports, own }: Run): Promise<Reading> {
 }
 
 /** False when one failed, so that the others were not tried. */
-async function writeAll(run: Run, targets: readonly ControlTarget[], deployments: Reading, results: Map<ControlTarget, ControlResult>): Promise<boolean> {
+async function writeAll(
+  run: Run,
+  targets: readonly ControlTarget[],
+  deployments: Reading,
+  results: Map<ControlTarget, ControlResult>,
+): Promise<boolean> {
   for (const target of targets) {
     try {
       results.set(target, await writeOne(run, target, deployments));
@@ -140,7 +158,13 @@ async function writeOne(run: Run, target: ControlTarget, deployments: Reading): 
   const branch = branchOf(target);
   const version = deployments.current(target);
   if (version === undefined) {
-    problems.push(problem('NOT_MARKED', `${branch} cannot ${request.verb}: its deploy group '${target.deployGroup}' was never marked in ${ports.place}`, { input: 'instance', hint: `has ${request.service} been deployed there yet? Mark a commit for ${target.deployGroup} first` }));
+    problems.push(
+      problem(
+        'NOT_MARKED',
+        `${branch} cannot ${request.verb}: its deploy group '${target.deployGroup}' was never marked in ${ports.place}`,
+        { input: 'instance', hint: `has ${request.service} been deployed there yet? Mark a commit for ${target.deployGroup} first` },
+      ),
+    );
     return untouched(target, 'not-marked');
   }
   const before = deployments.control(branch, target.deployGroup);
@@ -163,7 +187,14 @@ async function writeOne(run: Run, target: ControlTarget, deployments: Reading): 
       return { ...known, state: 'written', tag };
     }
     ports.log.info(`the tag ${tag} is taken; one second later`);
-    if (attempt >= MAX_TRIES) throw new UserError(problem('TAG_COLLISION', `${MAX_TRIES} tags in a row were taken by others who start or stop ${branch} at the same moment; the last one was ${tag}`, { hint: 'wait until the other runs are done, then run this again' }));
+    if (attempt >= MAX_TRIES)
+      throw new UserError(
+        problem(
+          'TAG_COLLISION',
+          `${MAX_TRIES} tags in a row were taken by others who start or stop ${branch} at the same moment; the last one was ${tag}`,
+          { hint: 'wait until the other runs are done, then run this again' },
+        ),
+      );
   }
 }
 
@@ -179,7 +210,13 @@ function tokenFor({ ports, problems }: Run, target: ControlTarget, deployments: 
   const earliest = isTimestamp(since) && since > now ? since : now;
   if (last === null || last < earliest) return warned(earliest, now, ports, problems, branch);
   if (!isMoment(last)) {
-    throw new UserError(problem('TOKEN_OVERRULES', `a tag of ${branch} has the token '${last}', which counts more than any time: a new tag would change nothing`, { hint: `delete the tags paasta-${branch}-${last}-start and -stop of ${ports.place}` }));
+    throw new UserError(
+      problem(
+        'TOKEN_OVERRULES',
+        `a tag of ${branch} has the token '${last}', which counts more than any time: a new tag would change nothing`,
+        { hint: `delete the tags paasta-${branch}-${last}-start and -stop of ${ports.place}` },
+      ),
+    );
   }
   return warned(nextSecond(last), now, ports, problems, branch);
 }
@@ -196,7 +233,13 @@ function isMoment(token: string): boolean {
 
 function warned(token: string, now: string, { clock }: ControlPorts, problems: Problem[], branch: string): string {
   if (token > formatTimestamp(clock.now() + CLOCK_SKEW) && !problems.some(({ code }) => code === 'CLOCK_SKEW')) {
-    problems.push(warning('CLOCK_SKEW', `the newest tag of ${branch} or of its deploy group lies in the future of this machine's clock (${now}); ours is put after it`, { hint: 'set the clocks of the machines that write tags' }));
+    problems.push(
+      warning(
+        'CLOCK_SKEW',
+        `the newest tag of ${branch} or of its deploy group lies in the future of this machine's clock (${now}); ours is put after it`,
+        { hint: 'set the clocks of the machines that write tags' },
+      ),
+    );
   }
   return token;
 }
@@ -212,14 +255,25 @@ function overruled({ action, request }: Run, result: ControlResult | undefined, 
   const branch = branchOf(result);
   const now = deployments.control(branch, result.deployGroup);
   if (now.desiredState === action) return [];
-  return [problem('CONTROL_SUPERSEDED', `another run said ${now.desiredState} for ${branch} at the same moment (${controlTag(result.cluster, result.instance, now.forceBounce ?? '', now.desiredState)}), and that counts`, { hint: `agree who is right, then ${request.verb} it again` })];
+  return [
+    problem(
+      'CONTROL_SUPERSEDED',
+      `another run said ${now.desiredState} for ${branch} at the same moment (${controlTag(result.cluster, result.instance, now.forceBounce ?? '', now.desiredState)}), and that counts`,
+      { hint: `agree who is right, then ${request.verb} it again` },
+    ),
+  ];
 }
 
 /** What the new state means for the marks to come, as one sentence for each way in which readers may bind a stop. */
-export function controlEffect(verb: ControlVerb, { deployGroup, version }: Pick<ControlResult, 'deployGroup' | 'version'>, stopBindsTo: 'mark' | 'commit'): string {
+export function controlEffect(
+  verb: ControlVerb,
+  { deployGroup, version }: Pick<ControlResult, 'deployGroup' | 'version'>,
+  stopBindsTo: 'mark' | 'commit',
+): string {
   const what = version === undefined ? 'this version' : shortVersion(version);
   if (verb !== 'stop') return `its replicas are replaced by the bounce method of the instance with the next deploy, and run ${what}`;
   const forGood = 'instances: 0 in soa-configs stops it for good';
-  if (stopBindsTo === 'mark') return `stopped while ${deployGroup} runs ${what}: marking ${what} again leaves it stopped, a mark of another version (commit or image version) starts it, and coming back to ${what} later does not stop it again; ${forGood}`;
+  if (stopBindsTo === 'mark')
+    return `stopped while ${deployGroup} runs ${what}: marking ${what} again leaves it stopped, a mark of another version (commit or image version) starts it, and coming back to ${what} later does not stop it again; ${forGood}`;
   return `stopped whenever ${deployGroup} runs the commit ${what.slice(0, 8)}: a mark of another commit starts it, and coming back to this commit stops it again; ${forGood}`;
 }

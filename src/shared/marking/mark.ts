@@ -46,7 +46,16 @@ export async function markDeployGroup(request: MarkRequest, ports: MarkPorts): P
 
   for (let attempt = 1; ; attempt++) {
     const tag = deployTag(deployGroup, timestampFor(decision.marks[0], ports, noted), version.imageVersion);
-    const outcome = { tag, previous: first, relation: decision.relation, digest, supersededBy: undefined, stopped: [], problems: [...noted, ...decision.problems] };
+    const outcome = {
+      tag,
+      previous: first,
+      relation: decision.relation,
+      digest,
+      already: false,
+      supersededBy: undefined,
+      stopped: [],
+      problems: [...noted, ...decision.problems],
+    };
     if (request.dryRun) {
       log.info(`dry run: would create the tag ${tag} on ${version.sha}`);
       return { ...outcome, marked: false };
@@ -55,28 +64,53 @@ export async function markDeployGroup(request: MarkRequest, ports: MarkPorts): P
     const answer = await repository.createTag(tag, version.sha);
     if (answer === 'created') return settle(request, ports, { ...outcome, marked: true }, decision.marks);
     if (attempt >= MAX_TRIES) {
-      throw new UserError(problem('TAG_COLLISION', `${MAX_TRIES} tags in a row were taken by others who mark ${deployGroup} at the same moment; the last one was ${tag}`, { hint: 'run the marks of one deploy group one after another (concurrency group paasta-<service>-<deploy group>), then run this again' }));
+      throw new UserError(
+        problem(
+          'TAG_COLLISION',
+          `${MAX_TRIES} tags in a row were taken by others who mark ${deployGroup} at the same moment; the last one was ${tag}`,
+          {
+            hint: 'run the marks of one deploy group one after another (concurrency group paasta-<service>-<deploy group>), then run this again',
+          },
+        ),
+      );
     }
     log.info(`the tag ${tag} was taken by another run; reading again`);
     refs = await repository.listRefs(markRefPrefix(deployGroup));
     const now = marksOf(refs, deployGroup)[0];
-    if (now !== undefined && sameVersion(now, version)) return { ...outcome, ...(await alreadyMarked(request, ports, refs, now, noted)), previous: first, digest };
+    if (now !== undefined && sameVersion(now, version))
+      return { ...outcome, ...(await alreadyMarked(request, ports, refs, now, noted)), previous: first, digest };
     decision = await decide(request, ports, refs, tag);
   }
 }
 
 /** A group that no instance uses is a typo more often than not; a typo once slowed a recovery down (PaaSTA PR 804). */
-function checkGroup({ deployGroup, knownGroups, allowUnknownGroup, service, configProblems, uncheckedBecause }: MarkRequest): readonly Problem[] {
+function checkGroup({
+  deployGroup,
+  knownGroups,
+  allowUnknownGroup,
+  service,
+  configProblems,
+  uncheckedBecause,
+}: MarkRequest): readonly Problem[] {
   if (knownGroups === undefined) {
     const message = `whether an instance of ${service} uses the deploy group '${deployGroup}' cannot be told: ${uncheckedBecause}`;
     if (allowUnknownGroup) return [warning('DEPLOY_GROUP_UNCHECKED', message, { input: 'deploy-group' })];
-    throw new UserError(problem('DEPLOY_GROUP_UNCHECKED', message, { input: 'soa-dir', hint: 'give soa-dir and system-config-dir; to mark without looking: allow-unknown-group: true' }));
+    throw new UserError([
+      problem('DEPLOY_GROUP_UNCHECKED', message, {
+        input: 'soa-dir',
+        hint: 'give soa-dir and system-config-dir; to mark without looking: allow-unknown-group: true',
+      }),
+      ...configProblems,
+    ]);
   }
   if (knownGroups.includes(deployGroup)) return [];
   const message = `no instance of ${service} uses the deploy group '${deployGroup}'`;
   const hint = suggestName(deployGroup, knownGroups);
   if (allowUnknownGroup) return [warning('UNKNOWN_DEPLOY_GROUP', message, { input: 'deploy-group', hint })];
-  const found = problem('UNKNOWN_DEPLOY_GROUP', message, { input: 'deploy-group', hint: `${hint}; to mark a group before an instance uses it: allow-unknown-group: true` });
+  const found = problem('UNKNOWN_DEPLOY_GROUP', message, {
+    input: 'deploy-group',
+    hint: `${hint}; to mark a group before an instance uses it: allow-unknown-group: true`,
+  });
   throw new UserError([found, ...configProblems]);
 }
 
@@ -91,7 +125,13 @@ async function decide(request: MarkRequest, ports: MarkPorts, refs: readonly Ref
   const rollbacks = rollbacksOf(refs, deployGroup, version.sha);
   if (rollbacks.length > 0) {
     const message = `${version.sha.slice(0, 8)} was rolled back from ${deployGroup} (${rollbacks.join(', ')})`;
-    if (!request.allowRolledBack) throw new UserError(problem('ROLLED_BACK_COMMIT', message, { input: 'commit', hint: 'mark a commit that mends or reverts it; if the cause lay elsewhere: allow-rolled-back: true' }));
+    if (!request.allowRolledBack)
+      throw new UserError(
+        problem('ROLLED_BACK_COMMIT', message, {
+          input: 'commit',
+          hint: 'mark a commit that mends or reverts it; if the cause lay elsewhere: allow-rolled-back: true',
+        }),
+      );
     problems.push(warning('ROLLED_BACK_COMMIT', `${message}; marked again because allow-rolled-back is set`, { input: 'commit' }));
   }
   let relation: CommitRelation | undefined;
@@ -101,19 +141,44 @@ async function decide(request: MarkRequest, ports: MarkPorts, refs: readonly Ref
     if (relation === 'behind') {
       const message = `${version.sha.slice(0, 8)} is older than ${current.sha.slice(0, 8)}, which ${deployGroup} runs (${current.tag})`;
       if (request.automated && !request.allowOlder) {
-        throw new UserError(problem('OLDER_COMMIT', `${message}; a push or a schedule never goes back`, { input: 'commit', hint: 'probably an older run was started again, or two runs overtook each other; to go back on purpose, run it by hand or set allow-older: true' }));
+        throw new UserError(
+          problem('OLDER_COMMIT', `${message}; a push or a schedule never goes back`, {
+            input: 'commit',
+            hint: 'probably an older run was started again, or two runs overtook each other; to go back on purpose, run it by hand or set allow-older: true',
+          }),
+        );
       }
-      problems.push(warning('OLDER_COMMIT', `${message}: ${deployGroup} goes BACK`, { input: 'commit', hint: 'also revert the newer commits in git, or the next push deploys them again' }));
+      problems.push(
+        warning('OLDER_COMMIT', `${message}: ${deployGroup} goes BACK`, {
+          input: 'commit',
+          hint: 'also revert the newer commits in git, or the next push deploys them again',
+        }),
+      );
     } else if (relation === 'unknown') {
-      problems.push(warning('UNKNOWN_ANCESTRY', `it is not known whether ${version.sha.slice(0, 8)} is newer than ${current.sha.slice(0, 8)}, which ${deployGroup} runs: the repository could not compare them`));
+      problems.push(
+        warning(
+          'UNKNOWN_ANCESTRY',
+          `it is not known whether ${version.sha.slice(0, 8)} is newer than ${current.sha.slice(0, 8)}, which ${deployGroup} runs: the repository could not compare them`,
+        ),
+      );
     }
   } else if (current !== undefined && (current.imageVersion ?? '') > (version.imageVersion ?? '')) {
-    problems.push(warning('OLDER_IMAGE_VERSION', `${deployGroup} runs the image version ${current.imageVersion ?? 'none'} of the same commit; '${version.imageVersion ?? 'none'}' is older`, { input: 'image-version' }));
+    problems.push(
+      warning(
+        'OLDER_IMAGE_VERSION',
+        `${deployGroup} runs the image version ${current.imageVersion ?? 'none'} of the same commit; '${version.imageVersion ?? 'none'}' is older`,
+        { input: 'image-version' },
+      ),
+    );
   }
   return { marks: takenRef.length > 0 ? marksOf([...refs, ...takenRef], deployGroup) : listed, relation, problems };
 }
 
-async function checkImage({ image, service }: MarkRequest, { registry, log }: MarkPorts, look: ReturnType<MarkPorts['registry']['resolveDigest']> | undefined): Promise<string | undefined> {
+async function checkImage(
+  { image, service }: MarkRequest,
+  { registry, log }: MarkPorts,
+  look: ReturnType<MarkPorts['registry']['resolveDigest']> | undefined,
+): Promise<string | undefined> {
   if (image === undefined) return undefined;
   const { reference, wait, poll } = image;
   let found = await look;
@@ -123,9 +188,13 @@ async function checkImage({ image, service }: MarkRequest, { registry, log }: Ma
   }
   if (found !== undefined) return found.digest;
   throw new UserError(
-    problem('IMAGE_NOT_FOUND', `${reference} is not in the registry${wait > 0 ? ` after ${formatDuration(wait)}` : ''}, so ${service} cannot be marked to run it`, {
-      hint: 'run push-to-registry for this commit and image version first (or let this action wait: wait-for-image); verify-image: false marks without looking',
-    }),
+    problem(
+      'IMAGE_NOT_FOUND',
+      `${reference} is not in the registry${wait > 0 ? ` after ${formatDuration(wait)}` : ''}, so ${service} cannot be marked to run it`,
+      {
+        hint: 'run push-to-registry for this commit and image version first (or let this action wait: wait-for-image); verify-image: false marks without looking',
+      },
+    ),
   );
 }
 
@@ -134,22 +203,46 @@ function timestampFor(newest: Mark | undefined, { clock }: MarkPorts, problems: 
   const now = formatTimestamp(clock.now());
   if (newest === undefined || newest.timestamp < now) return now;
   if (newest.timestamp > formatTimestamp(clock.now() + CLOCK_SKEW) && !problems.some(({ code }) => code === 'CLOCK_SKEW')) {
-    problems.push(warning('CLOCK_SKEW', `the newest mark ${newest.tag} lies in the future of this machine's clock (${now}); ours is put after it`, { hint: 'set the clocks of the machines that mark' }));
+    problems.push(
+      warning('CLOCK_SKEW', `the newest mark ${newest.tag} lies in the future of this machine's clock (${now}); ours is put after it`, {
+        hint: 'set the clocks of the machines that mark',
+      }),
+    );
   }
   return nextSecond(newest.timestamp);
 }
 
 /** The group runs this version: nothing is written, and stopped instances stay stopped. */
-async function alreadyMarked(request: MarkRequest, { repository, log }: MarkPorts, refs: readonly Ref[], mark: Mark, problems: readonly Problem[]): Promise<MarkOutcome> {
+async function alreadyMarked(
+  request: MarkRequest,
+  { repository, log }: MarkPorts,
+  refs: readonly Ref[],
+  mark: Mark,
+  problems: readonly Problem[],
+): Promise<MarkOutcome> {
   const { deployGroup, controlBranches } = request;
   const marks = marksOf(refs, deployGroup);
   const controls = controlBranches.length === 0 ? [] : await repository.listRefs(`${ALL_TAGS_PREFIX}${commonBeginning(controlBranches)}`);
   const stopped = stoppedBranches(controls, controlBranches, mark, marks);
   log.info(`${deployGroup} is already marked for ${shortVersion(mark)} (${mark.tag}); no new tag`);
-  const said = stopped.map((branch) => warning('STILL_STOPPED', `${branch} is stopped under this version and stays stopped`, { hint: `start it: paasta start --service ${request.service} --clusters ${branch.slice(0, branch.indexOf('.'))} --instances ${branch.slice(branch.indexOf('.') + 1)}` }));
+  const said = stopped.map((branch) =>
+    warning('STILL_STOPPED', `${branch} is stopped under this version and stays stopped`, {
+      hint: `start it: paasta start --service ${request.service} --clusters ${branch.slice(0, branch.indexOf('.'))} --instances ${branch.slice(branch.indexOf('.') + 1)}`,
+    }),
+  );
   // A run that is started again says the same as the first time: what the group ran before this version.
   const previous = marks.find((other) => !sameVersion(other, mark));
-  return { tag: mark.tag, marked: false, previous, relation: undefined, digest: undefined, supersededBy: undefined, stopped, problems: [...problems, ...said] };
+  return {
+    tag: mark.tag,
+    marked: false,
+    already: true,
+    previous,
+    relation: undefined,
+    digest: undefined,
+    supersededBy: undefined,
+    stopped,
+    problems: [...problems, ...said],
+  };
 }
 
 /**
@@ -167,13 +260,23 @@ async function settle(request: MarkRequest, ports: MarkPorts, outcome: MarkOutco
   const rival = marks.find(({ tag }) => !known.has(tag));
   if (rival === undefined || sameVersion(rival, version)) return outcome;
   const newest = marks[0] as Mark;
-  const superseded = (by: Mark, how: string): MarkOutcome => ({ ...outcome, supersededBy: by, problems: [...outcome.problems, warning('MARK_SUPERSEDED', `another run marked ${deployGroup} for ${shortVersion(by)} at the same moment (${by.tag})${how}`, { hint: 'run the marks of one deploy group one after another: concurrency group paasta-<service>-<deploy group>' })] });
+  const superseded = (by: Mark, how: string): MarkOutcome => ({
+    ...outcome,
+    supersededBy: by,
+    problems: [
+      ...outcome.problems,
+      warning('MARK_SUPERSEDED', `another run marked ${deployGroup} for ${shortVersion(by)} at the same moment (${by.tag})${how}`, {
+        hint: 'run the marks of one deploy group one after another: concurrency group paasta-<service>-<deploy group>',
+      }),
+    ],
+  });
   if (newest.tag !== outcome.tag) return superseded(newest, '; that mark is newer and prevails');
   if (!request.automated || request.allowOlder || (await ports.repository.relation(rival.sha, version.sha)) !== 'behind') return outcome;
   let timestamp = nextSecond(newest.timestamp);
   for (let attempt = 1; attempt <= MAX_TRIES; attempt++, timestamp = nextSecond(timestamp)) {
     const tag = deployTag(deployGroup, timestamp, rival.imageVersion);
-    if ((await ports.repository.createTag(tag, rival.sha)) === 'created') return superseded({ ...rival, tag, timestamp }, ' and it is newer in git, so it was marked once more');
+    if ((await ports.repository.createTag(tag, rival.sha)) === 'created')
+      return superseded({ ...rival, tag, timestamp }, ' and it is newer in git, so it was marked once more');
   }
   return superseded(rival, ', which is newer in git, but it could not be marked again: run its pipeline once more');
 }

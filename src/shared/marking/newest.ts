@@ -1,12 +1,10 @@
 import type { DeploymentVersion } from '../contract/deployment-version.ts';
-import { TAG_REF } from '../contract/tags.ts';
-import { controlIndex, inByteOrder, marksByGroup, rollbacksOf as rollbackMarks, runningSince } from '../deployments/index.ts';
+import { controlIndex, inByteOrder, marksByGroup, rollbacksOf as rollbackMarks, runningSince, type Mark } from '../deployments/index.ts';
 import type { Ref } from '../deployments/types.ts';
-import type { Mark } from './types.ts';
 
 /** Deploy tags of a group, newest first; of two of the same second the first in byte order of the names counts as newer. */
 export function marksOf(refs: readonly Ref[], group: string): readonly Mark[] {
-  return (marksByGroup(inByteOrder(refs)).get(group) ?? []).map(({ ref, sha, imageVersion, timestamp }) => ({ tag: ref.slice(TAG_REF.length), sha, imageVersion, timestamp }));
+  return marksByGroup(inByteOrder(refs)).get(group) ?? [];
 }
 
 /** Timestamps of the rollback tags of a group on a commit, newest first. The image version is not compared, as in PaaSTA's `get_rollback_tags_for_sha`. */
@@ -15,9 +13,14 @@ export function rollbacksOf(refs: readonly Ref[], group: string, sha: string): r
 }
 
 /** Branches that are stopped under the version that their group runs: what deploy will read of the same tags. */
-export function stoppedBranches(refs: readonly Ref[], branches: readonly string[], current: DeploymentVersion, marks: readonly Mark[]): readonly string[] {
+export function stoppedBranches(
+  refs: readonly Ref[],
+  branches: readonly string[],
+  current: DeploymentVersion,
+  marks: readonly Mark[],
+): readonly string[] {
   const index = controlIndex(inByteOrder(refs));
-  const since = runningSince(marks.map(({ tag, ...mark }) => ({ ...mark, ref: `${TAG_REF}${tag}` })));
+  const since = runningSince(marks);
   return branches.filter((branch) => index.state(branch, current.sha, since).desiredState === 'stop');
 }
 

@@ -27,7 +27,9 @@ export interface PlaceDoors<Api, Git> {
   git(url: string): Git;
 }
 
-export type FoundPlace<Api, Git> = { readonly kind: 'api'; readonly repository: Api; readonly name: string } | { readonly kind: 'git'; readonly repository: Git; readonly name: string };
+export type FoundPlace<Api, Git> =
+  | { readonly kind: 'api'; readonly repository: Api; readonly name: string }
+  | { readonly kind: 'git'; readonly repository: Git; readonly name: string };
 
 /**
  * The inputs, else `git_url` of service.yaml when it is on the same GitHub server, else the repository of the job, else `git_url` or
@@ -54,13 +56,26 @@ export async function findPlace<Api, Git>(question: PlaceQuestion, doors: PlaceD
 
   if (question.repository !== undefined) return byApi(question.repository);
   if (question.gitUrl !== undefined) return byUrl(question.gitUrl);
-  if (configuredUrl === null) throw new UserError(problem('NO_REPOSITORY', 'service.yaml says git_url: null: the service has no repository that could hold its tags', { input: 'git-url', hint: 'give git-url or repository, or set git_url in service.yaml' }));
+  if (configuredUrl === null)
+    throw new UserError(
+      problem('NO_REPOSITORY', 'service.yaml says git_url: null: the service has no repository that could hold its tags', {
+        input: 'git-url',
+        hint: 'give git-url or repository, or set git_url in service.yaml',
+      }),
+    );
   if (own !== undefined && own !== '') {
     const configured = configuredUrl === undefined ? undefined : onServer(configuredUrl);
-    if (configured !== undefined && configured.toLowerCase() !== own.toLowerCase()) log.info(`marking in ${configured}, which service.yaml names as git_url (this job runs in ${own})`);
+    if (configured !== undefined && configured.toLowerCase() !== own.toLowerCase())
+      log.info(`marking in ${configured}, which service.yaml names as git_url (this job runs in ${own})`);
     return byApi(configured ?? own);
   }
   const url = configuredUrl ?? (await question.origin());
-  if (url === undefined) throw new UserError(problem('NO_REPOSITORY', 'it is not known which repository holds the tags: service.yaml has no git_url and the checkout no origin', { input: 'git-url', hint: 'give git-url (or repository)' }));
+  if (url === undefined)
+    throw new UserError(
+      problem('NO_REPOSITORY', 'it is not known which repository holds the tags: service.yaml has no git_url and the checkout no origin', {
+        input: 'git-url',
+        hint: 'give git-url (or repository)',
+      }),
+    );
   return byUrl(url);
 }

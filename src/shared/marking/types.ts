@@ -2,7 +2,10 @@
 import type { DeploymentVersion } from '../contract/deployment-version.ts';
 import type { Problem } from '../contract/errors.ts';
 import type { Clock, Log } from '../contract/ports.ts';
+import type { Mark } from '../deployments/marks.ts';
 import type { Ref } from '../deployments/types.ts';
+
+export type { Mark };
 
 /** How a commit stands to another one: `ahead` = it contains the other, `behind` = it is an ancestor of the other. `unknown`: the server cannot say. */
 export type CommitRelation = 'identical' | 'ahead' | 'behind' | 'diverged' | 'unknown';
@@ -61,18 +64,13 @@ export interface MarkRequest {
   readonly dryRun: boolean;
 }
 
-/** A deploy tag that was found, read for one deploy group. */
-export interface Mark extends DeploymentVersion {
-  /** Name without `refs/tags/`. */
-  readonly tag: string;
-  readonly timestamp: string;
-}
-
 export interface MarkOutcome {
   /** Tag that now says what the group runs: the new one, the one that already said so, or (dry run) the one that would be made. */
   readonly tag: string;
   /** True when this run wrote the tag. */
   readonly marked: boolean;
+  /** True when the group was marked with this version before, so that there was nothing to write. */
+  readonly already: boolean;
   /** What the group ran before this version. `undefined`: nothing else was ever marked. */
   readonly previous: Mark | undefined;
   /** Relation of the commit to what the group ran; `undefined` when there was nothing or the same commit. */

@@ -26,7 +26,11 @@ export function proxySettings(env: Environment): ProxySettings {
     if (value === undefined) return undefined;
     const address = value.includes('://') ? value : `http://${value}`;
     if (!URL.canParse(address) || !/^https?:$/.test(new URL(address).protocol)) {
-      throw new UserError(problem('INVALID_PROXY', `${name} is not the address of an HTTP proxy: '${withoutPassword(address)}'`, { hint: `set ${name} to http://<host>:<port>` }));
+      throw new UserError(
+        problem('INVALID_PROXY', `${name} is not the address of an HTTP proxy: '${withoutPassword(address)}'`, {
+          hint: `set ${name} to http://<host>:<port>`,
+        }),
+      );
     }
     return address;
   };
@@ -39,18 +43,28 @@ export function proxyFor(url: string, env: Environment): string | undefined {
   const settings = proxySettings(env);
   const proxy = protocol === 'https:' ? (settings.https ?? settings.http) : settings.http;
   if (proxy === undefined) return undefined;
-  const spared = settings.none.split(/[\s,]+/).filter((entry) => entry !== '').some((entry) => {
-    if (entry === '*') return true;
-    const [name = '', only] = entry.split(/:(?=\d+$)/);
-    const plain = name.replace(/^\*?\./, '').toLowerCase();
-    if (only !== undefined && only !== (port === '' ? (protocol === 'https:' ? '443' : '80') : port)) return false;
-    return hostname.toLowerCase() === plain || hostname.toLowerCase().endsWith(`.${plain}`);
-  });
+  const spared = settings.none
+    .split(/[\s,]+/)
+    .filter((entry) => entry !== '')
+    .some((entry) => {
+      if (entry === '*') return true;
+      const [name = '', only] = entry.split(/:(?=\d+$)/);
+      const plain = name.replace(/^\*?\./, '').toLowerCase();
+      if (only !== undefined && only !== (port === '' ? (protocol === 'https:' ? '443' : '80') : port)) return false;
+      return hostname.toLowerCase() === plain || hostname.toLowerCase().endsWith(`.${plain}`);
+    });
   return spared ? undefined : withoutPassword(proxy);
 }
 
 function withoutPassword(address: string): string {
   return address.replace(/\/\/[^@/]*@/, '//***@');
+}
+
+export type Undici = typeof import('./undici.ts');
+
+/** In `dist/` it is a file of its own beside the bundles, shared by all of them (the command has it inside). */
+export function loadUndici(): Promise<Undici> {
+  return import(/* webpackIgnore: true */ './undici.ts');
 }
 
 /** `fetch` that honours the proxy variables of the given environment. Throws `UserError` INVALID_PROXY. */
@@ -59,7 +73,7 @@ export function networkFetch(env: Environment): typeof fetch {
   if (settings.http === undefined && settings.https === undefined) return globalThis.fetch;
   let loaded: Promise<typeof fetch> | undefined;
   const load = async (): Promise<typeof fetch> => {
-    const undici = await import('./undici.ts');
+    const undici = await loadUndici();
     const dispatcher = new undici.EnvHttpProxyAgent({
       noProxy: settings.none,
       ...(settings.http === undefined ? {} : { httpProxy: settings.http }),

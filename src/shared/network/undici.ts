@@ -1,2 +1,5 @@
-/** What is needed of undici when there is a proxy. A module of its own, because a bundle that is loaded late has no named exports when it is CommonJS. */
-export { EnvHttpProxyAgent, fetch } from 'undici';
+/**
+ * What is needed of undici: its proxy agent (network), its connection pool (kubernetes). A module of its own: it is loaded late, and in
+ * `dist/` it is one file that all bundles share.
+ */
+export { Agent, EnvHttpProxyAgent, fetch, ProxyAgent, request, type Dispatcher } from 'undici';

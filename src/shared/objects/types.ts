@@ -11,7 +11,14 @@ export interface ObjectMeta {
   labels?: Record<string, string>;
   annotations?: Record<string, string>;
   ownerReferences?: { apiVersion: string; kind: string; name: string; uid: string; controller?: boolean }[];
-  managedFields?: { manager: string; operation: string; apiVersion?: string; subresource?: string; fieldsType?: string; fieldsV1?: Record<string, unknown> }[];
+  managedFields?: {
+    manager: string;
+    operation: string;
+    apiVersion?: string;
+    subresource?: string;
+    fieldsType?: string;
+    fieldsV1?: Record<string, unknown>;
+  }[];
   [key: string]: unknown;
 }
 
@@ -84,7 +91,14 @@ export interface Deployment extends KubeObject {
 export interface ReplicaSet extends KubeObject {
   kind: 'ReplicaSet';
   spec: { replicas?: number; template: { metadata?: ObjectMeta; spec: Record<string, unknown> }; [key: string]: unknown };
-  status?: { replicas?: number; readyReplicas?: number; availableReplicas?: number; observedGeneration?: number; conditions?: Condition[]; [key: string]: unknown };
+  status?: {
+    replicas?: number;
+    readyReplicas?: number;
+    availableReplicas?: number;
+    observedGeneration?: number;
+    conditions?: Condition[];
+    [key: string]: unknown;
+  };
 }
 
 export interface Event extends KubeObject {
@@ -120,8 +134,35 @@ export const KINDS = {
   Secret: { apiVersion: 'v1', kind: 'Secret', plural: 'secrets', namespaced: true },
   Event: { apiVersion: 'v1', kind: 'Event', plural: 'events', namespaced: true },
   PodDisruptionBudget: { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', plural: 'poddisruptionbudgets', namespaced: true },
-  HorizontalPodAutoscaler: { apiVersion: 'autoscaling/v2', kind: 'HorizontalPodAutoscaler', plural: 'horizontalpodautoscalers', namespaced: true },
+  HorizontalPodAutoscaler: {
+    apiVersion: 'autoscaling/v2',
+    kind: 'HorizontalPodAutoscaler',
+    plural: 'horizontalpodautoscalers',
+    namespaced: true,
+  },
   EndpointSlice: { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', plural: 'endpointslices', namespaced: true },
+  LimitRange: { apiVersion: 'v1', kind: 'LimitRange', plural: 'limitranges', namespaced: true },
+  ResourceQuota: { apiVersion: 'v1', kind: 'ResourceQuota', plural: 'resourcequotas', namespaced: true },
+  SelfSubjectAccessReview: {
+    apiVersion: 'authorization.k8s.io/v1',
+    kind: 'SelfSubjectAccessReview',
+    plural: 'selfsubjectaccessreviews',
+    namespaced: false,
+  },
+  SelfSubjectRulesReview: {
+    apiVersion: 'authorization.k8s.io/v1',
+    kind: 'SelfSubjectRulesReview',
+    plural: 'selfsubjectrulesreviews',
+    namespaced: false,
+  },
+  RoleBinding: { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'RoleBinding', plural: 'rolebindings', namespaced: true },
+  CronJob: { apiVersion: 'batch/v1', kind: 'CronJob', plural: 'cronjobs', namespaced: true },
+  Job: { apiVersion: 'batch/v1', kind: 'Job', plural: 'jobs', namespaced: true },
 } as const satisfies Record<string, Kind>;
 
 export type KindName = keyof typeof KINDS;
+
+/** Verb of RBAC for a request through the proxy of a pod, by its HTTP method. */
+export const PROXY_VERBS = { GET: 'get', POST: 'create', PUT: 'update', PATCH: 'patch', DELETE: 'delete' } as const;
+
+export type ProxyMethod = keyof typeof PROXY_VERBS;

@@ -22,6 +22,9 @@ const LIST_KEYS: Readonly<Record<string, readonly string[]>> = {
   secrets: ['name'],
 };
 
+/** Maps that mean something as a whole: one more label of a selector selects less. */
+const WHOLE_MAPS: ReadonlySet<string> = new Set(['selector', 'matchLabels', 'nodeSelector']);
+
 /** Values that the server fills into list keys that we leave out. */
 const KEY_DEFAULTS: Readonly<Record<string, Json>> = { protocol: 'TCP' };
 
@@ -30,13 +33,37 @@ export function isJsonMap(value: Json): value is JsonMap {
 }
 
 function isEmpty(value: Json): boolean {
-  return value === undefined || value === null || (Array.isArray(value) && value.length === 0) || (isJsonMap(value) && Object.values(value).every(isEmpty));
+  return (
+    value === undefined ||
+    value === null ||
+    (Array.isArray(value) && value.length === 0) ||
+    (isJsonMap(value) && Object.values(value).every(isEmpty))
+  );
 }
 
-function listKeys(path: readonly string[]): readonly string[] | undefined {
-  const name = path.at(-1) ?? '';
-  if (name === 'ports' && path.some((p) => p.startsWith('containers[') || p.startsWith('initContainers['))) return LIST_KEYS['spec.containers[].ports'];
-  return LIST_KEYS[name];
+/** A place in an object, from its end to the top: it becomes text only where something differs. */
+interface Place {
+  readonly name: string;
+  readonly above: Place | undefined;
+}
+
+const below = (above: Place | undefined, name: string): Place => ({ name, above });
+
+function pathTo(place: Place): string {
+  const names: string[] = [];
+  for (let here: Place | undefined = place; here !== undefined; here = here.above) names.push(here.name);
+  return names.reverse().join('.');
+}
+
+function isInContainer(place: Place): boolean {
+  for (let here: Place | undefined = place; here !== undefined; here = here.above)
+    if (here.name.startsWith('containers[') || here.name.startsWith('initContainers[')) return true;
+  return false;
+}
+
+function listKeys(place: Place): readonly string[] | undefined {
+  if (place.name === 'ports' && isInContainer(place)) return LIST_KEYS['spec.containers[].ports'];
+  return LIST_KEYS[place.name];
 }
 
 function keyOf(element: Json, keys: readonly string[]): string | undefined {
@@ -45,57 +72,72 @@ function keyOf(element: Json, keys: readonly string[]): string | undefined {
   return values[0] === undefined ? undefined : JSON.stringify(values);
 }
 
-function sameScalar(path: readonly string[], ours: Json, live: Json): boolean {
+const QUANTITIES: ReadonlySet<string> = new Set(['limits', 'requests', 'hard', 'default', 'defaultRequest', 'target']);
+
+function sameScalar(place: Place, ours: Json, live: Json): boolean {
   if (ours === live) return true;
-  const under = path.at(-2) ?? '';
-  const quantities = under === 'limits' || under === 'requests' || under === 'hard' || under === 'default' || under === 'defaultRequest' || path.at(-1) === 'sizeLimit' || under === 'target';
-  return quantities && (typeof ours === 'string' || typeof ours === 'number') && (typeof live === 'string' || typeof live === 'number') && sameQuantity(ours, live);
+  return (
+    (QUANTITIES.has(place.above?.name ?? '') || place.name === 'sizeLimit') &&
+    (typeof ours === 'string' || typeof ours === 'number') &&
+    (typeof live === 'string' || typeof live === 'number') &&
+    sameQuantity(ours, live)
+  );
 }
 
-function walk(path: readonly string[], ours: Json, live: Json, found: string[]): void {
-  if (isEmpty(ours)) {
-    // An empty value wants nothing, unless something of ours stands there; that is seen through ownership.
-    return;
-  }
+/** Elements that the server tells apart by keys, those of ours with theirs; `undefined`: the list is compared as a whole. */
+function paired(
+  place: Place,
+  ours: readonly Json[],
+  live: readonly Json[],
+): readonly (readonly [label: string, ours: Json, live: Json])[] | undefined {
+  const keys = listKeys(place);
+  if (keys === undefined) return undefined;
+  const named = ours.map((element) => [keyOf(element, keys), element] as const);
+  if (named.some(([key]) => key === undefined)) return undefined;
+  const byKey = new Map(live.map((element) => [keyOf(element, keys), element]));
+  return named.map(([key, element]) => [isJsonMap(element) ? String(element[keys[0] ?? '']) : '', element, byKey.get(key)]);
+}
+
+/** An empty value of ours wants nothing, unless something of ours stands there; that is seen through ownership. */
+function walk(place: Place, ours: Json, live: Json, found: string[]): void {
+  if (ours === undefined || ours === null) return;
   if (isJsonMap(ours)) {
     if (!isJsonMap(live)) {
-      found.push(path.join('.'));
+      if (!isEmpty(ours)) found.push(pathTo(place));
       return;
     }
-    for (const [key, value] of Object.entries(ours)) walk([...path, key], value, live[key], found);
+    for (const key of Object.keys(ours)) walk(below(place, key), ours[key], live[key], found);
+    if (WHOLE_MAPS.has(place.name) && !isEmpty(ours))
+      for (const [key, value] of Object.entries(live)) if (!(key in ours) && !isEmpty(value)) found.push(pathTo(below(place, key)));
     return;
   }
   if (Array.isArray(ours)) {
     const elements = ours as readonly Json[];
+    if (elements.length === 0) return;
     if (!Array.isArray(live)) {
-      found.push(path.join('.'));
+      found.push(pathTo(place));
       return;
     }
     const others = live as readonly Json[];
-    const keys = listKeys(path);
-    const head = path.slice(0, -1);
-    const name = path.at(-1) ?? '';
-    if (keys !== undefined && elements.every((e) => keyOf(e, keys) !== undefined)) {
-      const byKey = new Map(others.map((e) => [keyOf(e, keys), e]));
-      for (const element of elements) {
-        const label = isJsonMap(element) ? String(element[keys[0] ?? '']) : '';
-        const at = [...head, `${name}[${label}]`];
-        const match = byKey.get(keyOf(element, keys));
-        if (match === undefined) found.push(at.join('.'));
+    const pairs = paired(place, elements, others);
+    if (pairs !== undefined) {
+      for (const [label, element, match] of pairs) {
+        const at = below(place.above, `${place.name}[${label}]`);
+        if (match === undefined) found.push(pathTo(at));
         else walk(at, element, match, found);
       }
       return;
     }
     if (elements.length !== others.length) {
-      found.push(path.join('.'));
+      found.push(pathTo(place));
       return;
     }
-    elements.forEach((element, i) => walk([...head, `${name}[${i}]`], element, others[i], found));
+    elements.forEach((element, i) => walk(below(place.above, `${place.name}[${i}]`), element, others[i], found));
     return;
   }
   // The server leaves zero values out of what it stores.
   if (live === undefined && (ours === 0 || ours === '' || ours === false)) return;
-  if (!sameScalar(path, ours, live)) found.push(path.join('.'));
+  if (!sameScalar(place, ours, live)) found.push(pathTo(place));
 }
 
 /** Paths at which the live object does not hold our value, such as `spec.template.spec.containers[main].image`. */
@@ -104,12 +146,12 @@ export function differences(ours: KubeObject, live: KubeObject): readonly string
   for (const [key, value] of Object.entries(ours)) {
     if (key === 'apiVersion' || key === 'kind' || key === 'status') continue;
     if (key === 'metadata') {
-      walk(['metadata', 'labels'], ours.metadata.labels, live.metadata.labels, found);
-      walk(['metadata', 'annotations'], ours.metadata.annotations, live.metadata.annotations, found);
-      if (!isEmpty(ours.metadata.ownerReferences)) walk(['metadata', 'ownerReferences'], ours.metadata.ownerReferences, live.metadata.ownerReferences, found);
+      const metadata = below(undefined, 'metadata');
+      for (const part of ['labels', 'annotations', 'ownerReferences'] as const)
+        walk(below(metadata, part), ours.metadata[part], live.metadata[part], found);
       continue;
     }
-    walk([key], value, live[key], found);
+    walk(below(undefined, key), value, live[key], found);
   }
   return found;
 }
@@ -117,13 +159,28 @@ export function differences(ours: KubeObject, live: KubeObject): readonly string
 /** Element of a list that an ownership entry `k:{…}` names. */
 function elementByKey(list: Json, key: JsonMap): Json {
   if (!Array.isArray(list)) return undefined;
-  return (list as readonly Json[]).find((element) => isJsonMap(element) && Object.entries(key).every(([k, v]) => (element[k] ?? KEY_DEFAULTS[k]) === v));
+  return (list as readonly Json[]).find(
+    (element) => isJsonMap(element) && Object.entries(key).every(([k, v]) => (element[k] ?? KEY_DEFAULTS[k]) === v),
+  );
+}
+
+/** Keys and values in the names of ownership entries: the same few in every object. */
+const ENTRIES = new Map<string, Json>();
+
+function entryValue(entry: string): Json {
+  if (!ENTRIES.has(entry)) {
+    if (ENTRIES.size >= 10_000) ENTRIES.clear();
+    ENTRIES.set(entry, JSON.parse(entry.slice(2)) as Json);
+  }
+  return ENTRIES.get(entry);
 }
 
 type Visit = (path: string, ours: Json, live: Json) => void;
 
-function visitOwned(fields: JsonMap, path: string, ours: Json, live: Json, visit: Visit): void {
-  for (const [entry, below] of Object.entries(fields)) {
+/** Every path of an ownership entry, with our value and the live one. */
+export function visitOwned(fields: JsonMap, path: string, ours: Json, live: Json, visit: Visit): void {
+  for (const entry of Object.keys(fields)) {
+    const inner = fields[entry];
     if (entry === '.') continue;
     let at = path;
     let a: Json;
@@ -134,19 +191,18 @@ function visitOwned(fields: JsonMap, path: string, ours: Json, live: Json, visit
       a = isJsonMap(ours) ? ours[name] : undefined;
       b = isJsonMap(live) ? live[name] : undefined;
     } else if (entry.startsWith('k:')) {
-      const key = JSON.parse(entry.slice(2)) as JsonMap;
+      const key = entryValue(entry) as JsonMap;
       at = `${path}[${Object.values(key).map(String).join(',')}]`;
       a = elementByKey(ours, key);
       b = elementByKey(live, key);
     } else if (entry.startsWith('v:')) {
-      const value = JSON.parse(entry.slice(2)) as Json;
+      const value = entryValue(entry);
       at = `${path}[${String(value)}]`;
       a = Array.isArray(ours) && (ours as readonly Json[]).includes(value) ? value : undefined;
       b = Array.isArray(live) && (live as readonly Json[]).includes(value) ? value : undefined;
     } else continue;
-    const deeper = isJsonMap(below) ? Object.keys(below).filter((k) => k !== '.') : [];
-    if (deeper.length === 0 || a === undefined) visit(at, a, b);
-    else visitOwned(below as JsonMap, at, a, b, visit);
+    if (a === undefined || !isJsonMap(inner) || Object.keys(inner).every((k) => k === '.')) visit(at, a, b);
+    else visitOwned(inner, at, a, b, visit);
   }
 }
 
@@ -172,11 +228,14 @@ export interface FieldOwner {
 function plain(path: string): string {
   const closed = path.split(']');
   const rest = closed.pop() ?? '';
-  return [...closed.map((part) => {
-    const open = part.indexOf('[');
-    const comma = open < 0 ? -1 : part.indexOf(',', open);
-    return comma < 0 ? part : part.slice(0, comma);
-  }), rest].join(']');
+  return [
+    ...closed.map((part) => {
+      const open = part.indexOf('[');
+      const comma = open < 0 ? -1 : part.indexOf(',', open);
+      return comma < 0 ? part : part.slice(0, comma);
+    }),
+    rest,
+  ].join(']');
 }
 
 /** Owners of each path, other than `manager`; paths without another owner are absent. */
@@ -191,7 +250,13 @@ export function ownersOf(paths: readonly string[], live: KubeObject, manager: st
       const wanted = plain(path);
       if (owners.has(path)) continue;
       for (const own of owned) {
-        if (own === wanted || own.startsWith(`${wanted}.`) || own.startsWith(`${wanted}[`) || wanted.startsWith(`${own}.`) || wanted.startsWith(`${own}[`)) {
+        if (
+          own === wanted ||
+          own.startsWith(`${wanted}.`) ||
+          own.startsWith(`${wanted}[`) ||
+          wanted.startsWith(`${own}.`) ||
+          wanted.startsWith(`${own}[`)
+        ) {
           owners.set(path, { manager: entry.manager, operation: entry.operation });
           break;
         }

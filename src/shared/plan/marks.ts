@@ -8,8 +8,13 @@ import { OWNERSHIP_LABEL, OWNERSHIP_VALUE } from '../workload/marks.ts';
 export const MARKER = { label: OWNERSHIP_LABEL, value: OWNERSHIP_VALUE } as const;
 /** Our field manager of server-side apply. */
 export const MANAGER = 'paasta';
+/** Our manager of replica counts, which an autoscaler or a rollout changes afterwards. */
+export const SCALE_MANAGER = 'paasta-scale';
 
-export function objectKey(object: { readonly kind: string; readonly metadata: { readonly namespace?: string; readonly name: string } }): string {
+export function objectKey(object: {
+  readonly kind: string;
+  readonly metadata: { readonly namespace?: string; readonly name: string };
+}): string {
   return keyFor(object.kind, object.metadata.namespace, object.metadata.name);
 }
 
@@ -32,7 +37,9 @@ export function makerOf(object: KubeObject, prefixes: LabelPrefixes = YELP_PREFI
   if (labels[paastaPrefixed('service', prefixes)] !== undefined || labels['yelp.com/paasta_service'] !== undefined) return 'PaaSTA';
   const helm = labels['app.kubernetes.io/managed-by'];
   if (helm !== undefined) return helm;
-  const managers = (object.metadata.managedFields ?? []).filter((m) => (m.subresource ?? '') === '' && m.manager !== 'kube-controller-manager').map((m) => m.manager);
+  const managers = (object.metadata.managedFields ?? [])
+    .filter((m) => (m.subresource ?? '') === '' && m.manager !== 'kube-controller-manager')
+    .map((m) => m.manager);
   return managers[0] ?? 'somebody else';
 }
 
@@ -55,7 +62,9 @@ export function replicasOf(object: KubeObject): number {
 
 /** Who wrote to the object last, besides us and the controllers that report its status. */
 export function lastEditor(object: KubeObject): string {
-  const writers = (object.metadata.managedFields ?? []).filter((m) => m.manager !== MANAGER && (m.subresource ?? '') === '' && m.manager !== 'kube-controller-manager');
+  const writers = (object.metadata.managedFields ?? []).filter(
+    (m) => m.manager !== MANAGER && (m.subresource ?? '') === '' && m.manager !== 'kube-controller-manager',
+  );
   const time = (m: object): string => ('time' in m && typeof m.time === 'string' ? m.time : '');
   return writers.sort((a, b) => time(a).localeCompare(time(b))).at(-1)?.manager ?? 'somebody';
 }

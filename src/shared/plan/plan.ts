@@ -2,17 +2,20 @@
  * Desired against observed. Ports the decision of `setup_kubernetes_job` (create, update, leave) and adds what PaaSTA
  * does not see: edits of fields behind unchanged labels, foreign objects of the same name, the reason of every write.
  */
-import { canonicalHash } from '../contract/canonical-json.ts';
 import { sameVersion } from '../contract/deployment-version.ts';
 import type { Problem } from '../contract/errors.ts';
 import { YELP_PREFIXES, type LabelPrefixes } from '../contract/names.ts';
 import type { KubeObject } from '../objects/types.ts';
 import type { RenderedInstance } from '../workload/types.ts';
-import { bounceEffect, noEffect } from './effect.ts';
-import { isJsonMap } from './fields.ts';
+import { bounceEffect, completeEffect, noEffect } from './effect.ts';
+import { differences, isJsonMap } from './fields.ts';
+import { identify, isLeaving, liveIndex, liveWorkloads, type LiveIndex } from './identity.ts';
+import { hashOccasions } from './occasions.ts';
 import { configHashOf, isOurs, lastEditor, objectKey, replicasOf, versionLabels } from './marks.ts';
+import { isHealthy, limited, priority } from './order.ts';
+import { abandonedAutoscaler, deletions, rolloutEffect } from './rollout.ts';
 import { compare } from './steps.ts';
-import type { InstanceAction, InstancePlan, Observed, Plan, PlanOptions, Reason, Step } from './types.ts';
+import type { InstanceAction, InstancePlan, Observed, Plan, PlanOptions, Reason, Rollout, RolloutWhy, Step } from './types.ts';
 
 /** Environment entry that is outside the config hash: a commit to soa-configs alone bounces nothing. */
 const SOA_COMMIT = 'PAASTA_SOA_CONFIGS_SHA';
@@ -34,23 +37,38 @@ function soaCommitIn(workload: KubeObject): ReadonlyMap<string, string> {
   return found;
 }
 
+/** The workload with these commits of soa-configs in the environment of its containers, by container. */
+function withCommits(workload: KubeObject, commits: ReadonlyMap<string, string>): KubeObject {
+  const template = workload.spec?.['template'];
+  const pod = isJsonMap(template) ? template['spec'] : undefined;
+  if (!isJsonMap(template) || !isJsonMap(pod)) return workload;
+  const kept = (list: unknown): unknown =>
+    (list as readonly Record<string, unknown>[]).map((container) => {
+      const value = commits.get(String(container['name']));
+      if (value === undefined || !Array.isArray(container['env'])) return container;
+      const env = (container['env'] as { name?: string }[]).map((entry) => (entry.name === SOA_COMMIT ? { ...entry, value } : entry));
+      return { ...container, env };
+    });
+  const lists = ['containers', 'initContainers'].filter((name) => Array.isArray(pod[name])).map((name) => [name, kept(pod[name])] as const);
+  return { ...workload, spec: { ...workload.spec, template: { ...template, spec: { ...pod, ...Object.fromEntries(lists) } } } };
+}
+
 /** The workload as we would apply it now: while the config hash is equal, values outside it keep their live value. */
 export function carryOver(rendered: RenderedInstance, live: KubeObject | undefined, prefixes: LabelPrefixes = YELP_PREFIXES): KubeObject {
-  const workload = structuredClone(rendered.workload);
-  if (rendered.autoscaled && workload.spec !== undefined) delete workload.spec['replicas'];
+  const { replicas: _, ...withoutCount } = rendered.workload.spec ?? {};
+  const workload = rendered.autoscaled ? { ...rendered.workload, spec: withoutCount } : rendered.workload;
   if (live === undefined || configHashOf(live, prefixes) !== rendered.configHash) return workload;
-  const commits = soaCommitIn(live);
-  for (const container of containersOf(workload)) {
-    const value = commits.get(String(container['name']));
-    for (const entry of Array.isArray(container['env']) ? (container['env'] as { name?: string; value?: string }[]) : []) {
-      if (entry.name === SOA_COMMIT && value !== undefined) entry.value = value;
-    }
-  }
-  return workload;
+  return withCommits(workload, soaCommitIn(live));
 }
 
 /** Reasons of a workload's write, said in PaaSTA's words where it has some. */
-function workloadReasons(rendered: RenderedInstance, live: KubeObject, fields: readonly string[], found: readonly Reason[], prefixes: LabelPrefixes): Reason[] {
+function workloadReasons(
+  rendered: RenderedInstance,
+  live: KubeObject,
+  fields: readonly string[],
+  found: readonly Reason[],
+  prefixes: LabelPrefixes,
+): Reason[] {
   const reasons: Reason[] = found.filter((r) => r.kind === 'adopt');
   const from = versionLabels(live, prefixes);
   const isNewVersion = !sameVersion(from, rendered.version);
@@ -74,10 +92,18 @@ function workloadReasons(rendered: RenderedInstance, live: KubeObject, fields: r
   const ours = fields.filter((f) => !driftFields.has(f) && f !== 'spec.replicas');
   // Of a changed hash, the hash labels are the consequence, not the reason; of a new version, everything that carries it.
   const consequence = /config_sha$|git_sha$|image_version$|config-hash-version$/;
-  const telling = ours.filter((f) => !consequence.test(f) && !(isNewVersion && /(\.image$|env\[PAASTA_(GIT_SHA|DOCKER_IMAGE|IMAGE_VERSION|SOA_CONFIGS_SHA)\]|env\[DD_VERSION\])/.test(f)));
+  const telling = ours.filter(
+    (f) =>
+      !consequence.test(f) &&
+      !(isNewVersion && /(\.image$|env\[PAASTA_(GIT_SHA|DOCKER_IMAGE|IMAGE_VERSION|SOA_CONFIGS_SHA)\]|env\[DD_VERSION\])/.test(f)),
+  );
+  const occasions = sameHash ? [] : hashOccasions(rendered, live);
+  reasons.push(...occasions);
   const onlySoaCommit = telling.every((f) => f.includes(`env[${SOA_COMMIT}]`));
-  if (!sameHash && telling.length > 0 && !onlySoaCommit) reasons.push({ kind: 'configuration', fields: telling.filter((f) => !f.includes(`env[${SOA_COMMIT}]`)) });
-  else if (!sameHash && !isNewVersion) reasons.push({ kind: 'configuration', fields: ['force-bounce or secrets (config hash)'] });
+  if (!sameHash && telling.length > 0 && !onlySoaCommit)
+    reasons.push({ kind: 'configuration', fields: telling.filter((f) => !f.includes(`env[${SOA_COMMIT}]`)) });
+  else if (!sameHash && !isNewVersion && occasions.length === 0)
+    reasons.push({ kind: 'configuration', fields: ['force-bounce or secrets (config hash)'] });
   else if (sameHash && telling.length > 0) {
     // Our rendering of the template is what it was: a field that is gone was taken out by hand.
     const taken = telling.filter((f) => f.startsWith('spec.template'));
@@ -88,10 +114,25 @@ function workloadReasons(rendered: RenderedInstance, live: KubeObject, fields: r
   return reasons;
 }
 
-function scaleTo(rendered: RenderedInstance, live: KubeObject | undefined): number | undefined {
+/** Does the autoscaler act on another workload than the wanted one (or is there none yet)? Then nobody else sets its count. */
+function isScaledElsewhere(rendered: RenderedInstance, observed: Observed): boolean {
+  const ours = rendered.companions.find((c) => c.kind === 'HorizontalPodAutoscaler');
+  const live = ours === undefined ? undefined : observed.objects.get(objectKey(ours));
+  const target = live?.spec?.['scaleTargetRef'];
+  return !isJsonMap(target) || target['name'] !== rendered.name || target['kind'] !== rendered.workload.kind;
+}
+
+function scaleTo(
+  rendered: RenderedInstance,
+  live: KubeObject | undefined,
+  old: readonly KubeObject[],
+  observed: Observed,
+): number | undefined {
   if (!rendered.autoscaled) return undefined;
   if (live === undefined) return rendered.replicas;
   const now = replicasOf(live);
+  // A run that was killed between creation and count left the default.
+  if (old.length > 0 && now < rendered.replicas && isScaledElsewhere(rendered, observed)) return rendered.replicas;
   const stopped = rendered.replicas === 0;
   // Between start and stop the autoscaler decides.
   return stopped === (now === 0) ? undefined : rendered.replicas;
@@ -105,44 +146,138 @@ function actionOf(reasons: readonly Reason[], creates: boolean): InstanceAction 
   return 'update';
 }
 
-function planInstance(rendered: RenderedInstance, observed: Observed, options: PlanOptions, prefixes: LabelPrefixes): InstancePlan {
-  const live = observed.objects.get(objectKey(rendered.workload));
-  const workload = carryOver(rendered, live, prefixes);
-  const serving = live === undefined ? 0 : replicasOf(live);
-  const problems: Problem[] = [];
-  const steps: Step[] = [];
-  const reasons: Reason[] = [];
-  // An autoscaler needs its workload, the workload everything else.
-  const after: Step[] = [];
+/** Everything that is written for an instance while its workload is the one of the plan. */
+interface Parts {
+  /** Before the workload. */
+  readonly before: readonly Step[];
+  /** An autoscaler needs its workload. */
+  readonly after: readonly Step[];
+  readonly reasons: readonly Reason[];
+  readonly problems: readonly Problem[];
+}
+
+function companionParts(rendered: RenderedInstance, exists: boolean, observed: Observed, adopt: boolean): Parts {
+  const [before, after, reasons, problems] = [[] as Step[], [] as Step[], [] as Reason[], [] as Problem[]];
   for (const companion of rendered.companions) {
-    const compared = compare(companion, observed.objects.get(objectKey(companion)), options.adopt);
+    const compared = compare(companion, observed.objects.get(objectKey(companion)), adopt);
     problems.push(...compared.problems);
-    if (compared.step !== undefined) {
-      (companion.kind === 'HorizontalPodAutoscaler' ? after : steps).push(compared.step);
-      if (live !== undefined) reasons.push(...compared.step.reasons.map((r) => (r.kind === 'new' ? ({ kind: 'configuration', fields: [compared.step?.title ?? ''] } as const) : r.kind === 'configuration' ? { ...r, fields: r.fields.map((f) => `${companion.kind} ${f}`) } : r)));
-    }
+    const { step } = compared;
+    if (step === undefined) continue;
+    (companion.kind === 'HorizontalPodAutoscaler' ? after : before).push(step);
+    if (exists)
+      reasons.push(
+        ...step.reasons.map((r) =>
+          r.kind === 'new'
+            ? ({ kind: 'configuration', fields: [step.title] } as const)
+            : r.kind === 'configuration'
+              ? { ...r, fields: r.fields.map((f) => `${companion.kind} ${f}`) }
+              : r,
+        ),
+      );
   }
+  return { before, after, reasons, problems };
+}
+
+/** Why a workload is put beside an old one, in the words of a change. */
+function besideReasons(rendered: RenderedInstance, old: KubeObject, why: RolloutWhy, prefixes: LabelPrefixes): readonly Reason[] {
+  // Between kinds only the pods can be compared.
+  const fields = differences(carryOver(rendered, undefined, prefixes), old).filter(
+    (f) => f !== 'spec.selector' && !f.startsWith('spec.selector.') && (why.kind !== 'kind' || f.startsWith('spec.template')),
+  );
+  const own = workloadReasons(rendered, old, fields, [], prefixes).filter(
+    (r) => why.kind !== 'immutable' || r.kind !== 'configuration' || r.fields.some((f) => !why.fields.includes(f)),
+  );
+  return [...own, { kind: 'rollout', why }];
+}
+
+function planInstance(
+  given: RenderedInstance,
+  observed: Observed,
+  options: PlanOptions,
+  index: LiveIndex,
+  prefixes: LabelPrefixes,
+): InstancePlan {
+  const {
+    rendered,
+    old,
+    why,
+    recreates,
+    problems: refused,
+  } = identify(given, observed.objects, liveWorkloads(index, given, prefixes), options.adopt, prefixes);
+  const seen = observed.objects.get(objectKey(rendered.workload));
+  // What is on its way out cannot be changed any more: its name is taken again once it is gone.
+  const live = seen !== undefined && isLeaving(seen) ? undefined : seen;
+  const workload = carryOver(rendered, live, prefixes);
+  const oldCount = old.reduce((most, o) => Math.max(most, isLeaving(o) ? 0 : replicasOf(o)), 0);
+  const serving = live === undefined ? 0 : replicasOf(live);
+  const parts = companionParts(rendered, live !== undefined || (why !== undefined && why.kind !== 'namespace'), observed, options.adopt);
   const compared = compare(workload, live, options.adopt);
-  problems.push(...compared.problems);
-  const count = scaleTo(rendered, live);
+  const problems = [...refused, ...parts.problems, ...compared.problems];
+  const reasons: Reason[] = [...parts.reasons];
+  const steps: Step[] = [...parts.before];
+  const count = scaleTo(rendered, live, old, observed);
   // A count that we set before belongs to the manager of counts from now on; else leaving it out would reset it to 1.
-  const handOver = rendered.autoscaled && live !== undefined && isOurs(live) && compared.fields.includes('spec.replicas') ? replicasOf(live) : undefined;
+  const handOver =
+    rendered.autoscaled && live !== undefined && isOurs(live) && compared.fields.includes('spec.replicas') ? replicasOf(live) : undefined;
   const setTo = count ?? handOver;
   const wanted = rendered.autoscaled && setTo === undefined && live !== undefined ? serving : rendered.replicas;
   let effect = noEffect(serving, wanted);
   if (compared.step !== undefined) {
-    const own = live === undefined ? compared.step.reasons : workloadReasons(rendered, live, compared.fields, compared.step.reasons, prefixes);
-    const step: Step = { ...compared.step, reasons: own, ...(setTo === undefined ? {} : { scaleTo: setTo }) };
-    steps.push(step);
+    const ofLive = live === undefined ? undefined : workloadReasons(rendered, live, compared.fields, compared.step.reasons, prefixes);
+    const model = old.find((o) => !isLeaving(o)) ?? old[0];
+    const own =
+      ofLive ?? (why === undefined || model === undefined ? compared.step.reasons : besideReasons(rendered, model, why, prefixes));
+    steps.push({ ...compared.step, reasons: own, ...(setTo === undefined ? {} : { scaleTo: setTo }), ...(recreates ? { recreates } : {}) });
     reasons.unshift(...own);
     if (live !== undefined && compared.fields.some((f) => f.startsWith('spec.template'))) effect = bounceEffect(workload, serving, wanted);
   } else if (setTo !== undefined && problems.length === 0) {
-    steps.push({ action: 'update', title: `${workload.kind} ${rendered.namespace}/${rendered.name}`, object: workload, reasons: [], force: false, scaleTo: setTo, scaleOnly: true });
+    steps.push({
+      action: 'update',
+      title: `${workload.kind} ${rendered.namespace}/${rendered.name}`,
+      object: workload,
+      reasons: [],
+      force: false,
+      scaleTo: setTo,
+      scaleOnly: true,
+    });
   }
-  steps.push(...after);
-  if (live !== undefined && count !== undefined) reasons.push(rendered.replicas === 0 ? { kind: 'stop', from: serving } : { kind: 'start', to: rendered.replicas });
-  if (problems.length > 0) return { rendered, action: 'blocked', reasons: [], effect: noEffect(serving), steps: [], problems };
-  return { rendered, action: actionOf(reasons, live === undefined), reasons, effect, steps, problems };
+  steps.push(...parts.after);
+  if (live !== undefined && why === undefined && count !== undefined) {
+    // The autoscaler that comes or goes with it is the consequence.
+    for (const [at, reason] of [...reasons.entries()].reverse())
+      if (reason.kind === 'configuration' && reason.fields.every((f) => f.startsWith('HorizontalPodAutoscaler '))) reasons.splice(at, 1);
+    reasons.push(rendered.replicas === 0 ? { kind: 'stop', from: serving } : { kind: 'start', to: rendered.replicas });
+  }
+  const unwanted = abandonedAutoscaler(rendered, given.name, observed.objects);
+  if (unwanted !== undefined) {
+    steps.push(unwanted);
+    if (reasons.length === 0) reasons.push(...unwanted.reasons);
+  }
+  if (why !== undefined) {
+    steps.push(...deletions(rendered, given.name, old, why, observed.objects));
+    if (!reasons.some((r) => r.kind === 'rollout')) reasons.push({ kind: 'rollout', why });
+    effect = rolloutEffect(
+      rendered,
+      serving,
+      old.filter((o) => !isLeaving(o)),
+      wanted,
+    );
+  }
+  const rollout: Rollout = why === undefined ? { kind: 'native' } : { kind: 'side-by-side', why, old };
+  if (problems.length > 0)
+    return {
+      rendered,
+      rollout: { kind: 'native' },
+      action: 'blocked',
+      reasons: [],
+      effect: noEffect(Math.max(serving, oldCount)),
+      steps: [],
+      problems,
+    };
+  return completeEffect(
+    { rendered, rollout, action: actionOf(reasons, live === undefined && old.length === 0), reasons, effect, steps, problems },
+    [...(live === undefined ? [] : [live]), ...old],
+  );
 }
 
 /** Steps of shared objects: created and corrected, never deleted. */
@@ -157,27 +292,36 @@ function sharedSteps(objects: readonly KubeObject[], observed: Observed, adopt: 
   });
 }
 
-/** Order of execution: code before configuration, so that a rendering change never delays a developer's push. */
-function priority(plan: InstancePlan): number {
-  if (plan.action === 'blocked') return 2;
-  return plan.reasons.some((r) => r.kind === 'new-version' || r.kind === 'new') ? 0 : 1;
+/** Shared objects that only instances need which are left for the next pass wait with them. */
+function needed(steps: readonly Step[], instances: readonly InstancePlan[], of: (plan: InstancePlan) => readonly string[]): Step[] {
+  const left = new Set(instances.filter((i) => i.action === 'left').flatMap(of));
+  const others = new Set(instances.filter((i) => i.action !== 'left').flatMap(of));
+  return steps.filter(({ object }) => others.has(objectKey(object)) || !left.has(objectKey(object)));
 }
 
-export function makePlan(rendered: readonly RenderedInstance[], observed: Observed, options: PlanOptions, prefixes: LabelPrefixes = YELP_PREFIXES): Plan {
+export function makePlan(
+  rendered: readonly RenderedInstance[],
+  observed: Observed,
+  options: PlanOptions,
+  prefixes: LabelPrefixes = YELP_PREFIXES,
+): Plan {
   const problems: Problem[] = [];
   const namespaces = sharedSteps(options.namespaces, observed, false, problems);
   const shared = sharedSteps(options.services, observed, options.adopt, problems);
-  const instances = rendered.map((r) => planInstance(r, observed, options, prefixes)).sort((a, b) => priority(a) - priority(b));
-  return { cluster: options.cluster, namespaces, shared, instances, problems };
-}
-
-/** Every write of a plan. */
-export function allSteps(plan: Plan): readonly Step[] {
-  return [...plan.namespaces, ...plan.shared, ...plan.instances.flatMap((i) => i.steps)];
-}
-
-/** Identity of what a plan would write, independent of order and machine. */
-export function planHash(plan: Plan): string {
-  const steps = allSteps(plan).map((s) => ({ action: s.action, title: s.title, object: s.object, force: s.force, scaleTo: s.scaleTo ?? null }));
-  return canonicalHash(steps.sort((a, b) => (a.title < b.title ? -1 : a.title > b.title ? 1 : 0))).slice(0, 16);
+  const index = liveIndex(observed.objects.values(), prefixes);
+  const ranked = rendered.map((r) => {
+    const plan = planInstance(r, observed, options, index, prefixes);
+    return { plan, rank: plan.steps.length === 0 ? 4 : priority(plan, isHealthy(plan, liveWorkloads(index, r, prefixes))) };
+  });
+  const instances = limited(
+    ranked.sort((a, b) => a.rank - b.rank).map(({ plan }) => plan),
+    options.rateLimit ?? 0,
+  );
+  return {
+    cluster: options.cluster,
+    namespaces: needed(namespaces, instances, (i) => [`Namespace//${i.rendered.namespace}`]),
+    shared: needed(shared, instances, (i) => i.rendered.services.map(objectKey)),
+    instances,
+    problems,
+  };
 }

@@ -6,6 +6,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { StringDecoder } from 'node:string_decoder';
 import { problem, UserError } from '../contract/errors.ts';
+import type { Log } from '../contract/ports.ts';
 import { forgetGroup, groupAlive, signalGroup, trackGroup } from './group.ts';
 
 export type Stream = 'stdout' | 'stderr';
@@ -61,7 +62,8 @@ export const run: Run = async (argv, options = {}) => {
   const [program, ...args] = argv;
   if (program === undefined || program === '') throw new Error('run: empty argv');
   const started = performance.now();
-  if (options.signal?.aborted === true) return { code: -1, signal: null, timedOut: false, cancelled: true, stdout: '', stderr: '', duration: 0 };
+  if (options.signal?.aborted === true)
+    return { code: -1, signal: null, timedOut: false, cancelled: true, stdout: '', stderr: '', duration: 0 };
 
   const child = await start(program, args, options);
   const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
@@ -101,6 +103,23 @@ export const run: Run = async (argv, options = {}) => {
   }
 };
 
+/** Runs programs and says each one for `RUNNER_DEBUG`: what is run, where, and how it ended. */
+export function tracedRun(log: Pick<Log, 'debug'>): Run {
+  return async (argv, options = {}) => {
+    log.debug(`run ${describeCommand(argv)}${options.cwd === undefined ? '' : ` (in ${options.cwd})`}`);
+    const result = await run(argv, options);
+    const how = result.timedOut
+      ? 'ended by its timeout'
+      : result.cancelled
+        ? 'ended by the cancellation'
+        : result.signal === null
+          ? `exit ${String(result.code)}`
+          : `ended by ${result.signal}`;
+    log.debug(`  ${how} after ${String(Math.round(result.duration))} ms`);
+    return result;
+  };
+}
+
 /** A command for people: words that a shell would split or expand are quoted. Never pass secrets in argv. */
 export function describeCommand(argv: readonly string[]): string {
   return argv.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(' ');
@@ -129,13 +148,26 @@ async function start(program: string, args: readonly string[], options: RunOptio
 function translate(error: NodeJS.ErrnoException, program: string, options: RunOptions): Error {
   const cwd = options.cwd;
   if (error.code === 'ENOENT' && cwd !== undefined && !isDirectory(cwd)) {
-    return new UserError(problem('NO_SUCH_DIRECTORY', `cannot run '${program}': the directory '${cwd}' does not exist`, { hint: 'check the working directory, or check out the repository first' }), { cause: error });
+    return new UserError(
+      problem('NO_SUCH_DIRECTORY', `cannot run '${program}': the directory '${cwd}' does not exist`, {
+        hint: 'check the working directory, or check out the repository first',
+      }),
+      { cause: error },
+    );
   }
   if (error.code === 'ENOENT') {
-    return new UserError(problem('PROGRAM_NOT_FOUND', `the program '${program}' is not installed (or not on PATH)`, { hint: `install '${program}' on this runner` }), { cause: error });
+    return new UserError(
+      problem('PROGRAM_NOT_FOUND', `the program '${program}' is not installed (or not on PATH)`, {
+        hint: `install '${program}' on this runner`,
+      }),
+      { cause: error },
+    );
   }
   if (error.code === 'EACCES') {
-    return new UserError(problem('PROGRAM_NOT_EXECUTABLE', `the program '${program}' may not be executed`, { hint: `check its permissions (chmod +x)` }), { cause: error });
+    return new UserError(
+      problem('PROGRAM_NOT_EXECUTABLE', `the program '${program}' may not be executed`, { hint: `check its permissions (chmod +x)` }),
+      { cause: error },
+    );
   }
   return error;
 }

@@ -107,13 +107,28 @@ export function createRegistry(options: RegistryOptions): Registry {
     let url = first.url;
     for (let hop = 0; ; hop++) {
       const own = new URL(url).origin === origin;
-      const response = await send({ ...first, url, headers: { ...first.headers, ...(own && authorization !== undefined ? { Authorization: authorization } : {}) } }, transport);
+      const response = await send(
+        { ...first, url, headers: { ...first.headers, ...(own && authorization !== undefined ? { Authorization: authorization } : {}) } },
+        transport,
+      );
       const location = response.headers.get('location');
       if (!REDIRECTS.has(response.status) || location === null) return { response, url };
       await response.body?.cancel();
       const next = new URL(location, url);
-      const bad = hop >= MAX_REDIRECTS ? `more than ${MAX_REDIRECTS} redirects` : !/^https?:$/.test(next.protocol) ? `a redirect to ${next.protocol}` : new URL(url).protocol === 'https:' && next.protocol === 'http:' ? 'a redirect from https to plain http' : undefined;
-      if (bad !== undefined) throw new UserError(problem('REGISTRY_REDIRECT', `the registry ${new URL(origin).host} answered with ${bad} (${shown(next.href)})`, { hint: 'name the registry by the address that answers itself' }));
+      const bad =
+        hop >= MAX_REDIRECTS
+          ? `more than ${MAX_REDIRECTS} redirects`
+          : !/^https?:$/.test(next.protocol)
+            ? `a redirect to ${next.protocol}`
+            : new URL(url).protocol === 'https:' && next.protocol === 'http:'
+              ? 'a redirect from https to plain http'
+              : undefined;
+      if (bad !== undefined)
+        throw new UserError(
+          problem('REGISTRY_REDIRECT', `the registry ${new URL(origin).host} answered with ${bad} (${shown(next.href)})`, {
+            hint: 'name the registry by the address that answers itself',
+          }),
+        );
       next.username = '';
       next.password = '';
       url = next.href;
@@ -125,10 +140,24 @@ export function createRegistry(options: RegistryOptions): Registry {
     let base = `https://${apiHost(reference.host)}`;
     try {
       base = await originOf(reference.host);
-      const request: Request = { method, url: `${base}/v2/${reference.repository}/manifests/${reference.target}`, headers: { Accept: ACCEPT } };
+      const request: Request = {
+        method,
+        url: `${base}/v2/${reference.repository}/manifests/${reference.target}`,
+        headers: { Accept: ACCEPT },
+      };
       const key = `${reference.host}/${reference.repository}`;
       let auth = authorizers.get(key);
-      if (auth === undefined) authorizers.set(key, (auth = authorizer({ host: reference.host, repository: reference.repository, credentials: options.credentials, mask: options.mask, transport })));
+      if (auth === undefined)
+        authorizers.set(
+          key,
+          (auth = authorizer({
+            host: reference.host,
+            repository: reference.repository,
+            credentials: options.credentials,
+            mask: options.mask,
+            transport,
+          })),
+        );
       let { response, url } = await follow(request, auth.current());
       if (response.status === 401 && new URL(url).origin === base) {
         await response.body?.cancel();
@@ -169,12 +198,24 @@ export function createRegistry(options: RegistryOptions): Registry {
     const type = mediaTypeOf(response);
     const parsed = parseManifest(body);
     if (parsed === undefined) {
-      throw new UserError(problem('REGISTRY_NOT_A_REGISTRY', `${reference.host} answered 200 for ${reference.repository}:${reference.target}, but not with a manifest (content type '${type || 'none'}')`, { hint: 'is the address that of a registry, and not of a web site or a login page of a proxy?' }));
+      throw new UserError(
+        problem(
+          'REGISTRY_NOT_A_REGISTRY',
+          `${reference.host} answered 200 for ${reference.repository}:${reference.target}, but not with a manifest (content type '${type || 'none'}')`,
+          { hint: 'is the address that of a registry, and not of a web site or a login page of a proxy?' },
+        ),
+      );
     }
     const computed = `sha256:${createHash('sha256').update(body).digest('hex')}`;
     const expected = reference.digest ?? (DIGEST_HEADER.test(said) ? said : computed);
     if (expected.startsWith('sha256:') && expected !== computed) {
-      throw new UserError(problem('REGISTRY_BAD_DIGEST', `${reference.host} sent a manifest of ${reference.repository}:${reference.target} whose digest is ${computed}, not ${expected}`, { hint: 'something between this machine and the registry changes its answers; do not deploy this image' }));
+      throw new UserError(
+        problem(
+          'REGISTRY_BAD_DIGEST',
+          `${reference.host} sent a manifest of ${reference.repository}:${reference.target} whose digest is ${computed}, not ${expected}`,
+          { hint: 'something between this machine and the registry changes its answers; do not deploy this image' },
+        ),
+      );
     }
     return { digest: expected, mediaType: type || parsed.mediaType || '', body };
   };
@@ -218,7 +259,10 @@ export function createRegistry(options: RegistryOptions): Registry {
 
 interface ParsedManifest {
   readonly mediaType?: string;
-  readonly manifests?: readonly { readonly digest?: unknown; readonly platform?: { readonly os?: string; readonly architecture?: string; readonly variant?: string } }[];
+  readonly manifests?: readonly {
+    readonly digest?: unknown;
+    readonly platform?: { readonly os?: string; readonly architecture?: string; readonly variant?: string };
+  }[];
 }
 
 function parseManifest(body: Buffer): ParsedManifest | undefined {
@@ -227,7 +271,13 @@ function parseManifest(body: Buffer): ParsedManifest | undefined {
     if (typeof value !== 'object' || value === null || typeof value.schemaVersion !== 'number') return undefined;
     return {
       ...(typeof value.mediaType === 'string' ? { mediaType: value.mediaType } : {}),
-      ...(Array.isArray(value.manifests) ? { manifests: (value.manifests as unknown[]).filter((m): m is NonNullable<ParsedManifest['manifests']>[number] => typeof m === 'object' && m !== null) } : {}),
+      ...(Array.isArray(value.manifests)
+        ? {
+            manifests: (value.manifests as unknown[]).filter(
+              (m): m is NonNullable<ParsedManifest['manifests']>[number] => typeof m === 'object' && m !== null,
+            ),
+          }
+        : {}),
     };
   } catch {
     return undefined;
@@ -242,7 +292,13 @@ async function readBody(response: Response): Promise<Buffer> {
   if (response.body !== null) {
     for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
       size += chunk.length;
-      if (size > MAX_MANIFEST) throw new UserError(problem('REGISTRY_NOT_A_REGISTRY', `${shown(response.url)} answered with more than ${MAX_MANIFEST / 1024 / 1024} MiB where a manifest was asked for`));
+      if (size > MAX_MANIFEST)
+        throw new UserError(
+          problem(
+            'REGISTRY_NOT_A_REGISTRY',
+            `${shown(response.url)} answered with more than ${MAX_MANIFEST / 1024 / 1024} MiB where a manifest was asked for`,
+          ),
+        );
       chunks.push(chunk);
     }
   }
@@ -259,12 +315,20 @@ async function explainStatus(response: Response, url: string, reference: Referen
   const login = `run docker login ${reference.host} (or docker/login-action) in the same job with an account that may read ${reference.repository}`;
   switch (response.status) {
     case 401:
-      return problem('REGISTRY_UNAUTHORIZED', `the registry ${host} refused our credentials for ${image} (401, ${identity})${detail}`, { hint: `${login}; the password or token may be wrong or expired` });
+      return problem('REGISTRY_UNAUTHORIZED', `the registry ${host} refused our credentials for ${image} (401, ${identity})${detail}`, {
+        hint: `${login}; the password or token may be wrong or expired`,
+      });
     case 403:
-      return problem('REGISTRY_FORBIDDEN', `the registry ${host} does not let us read ${image} (403, ${identity})${detail}`, { hint: `${login}; on GHCR the job needs 'packages: read' and the package must grant access to this repository` });
+      return problem('REGISTRY_FORBIDDEN', `the registry ${host} does not let us read ${image} (403, ${identity})${detail}`, {
+        hint: `${login}; on GHCR the job needs 'packages: read' and the package must grant access to this repository`,
+      });
     case 429:
-      return problem('REGISTRY_RATE_LIMITED', `the registry ${host} limits our requests (429)${detail}`, { hint: 'log in for a higher limit, or try again later' });
+      return problem('REGISTRY_RATE_LIMITED', `the registry ${host} limits our requests (429)${detail}`, {
+        hint: 'log in for a higher limit, or try again later',
+      });
     default:
-      return problem('REGISTRY_ERROR', `the registry ${host} answered ${response.status} for ${image}${detail}`, { hint: 'the registry gave no certain answer about the image, so nothing was done; try again when it is well' });
+      return problem('REGISTRY_ERROR', `the registry ${host} answered ${response.status} for ${image}${detail}`, {
+        hint: 'the registry gave no certain answer about the image, so nothing was done; try again when it is well',
+      });
   }
 }

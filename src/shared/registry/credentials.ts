@@ -48,7 +48,9 @@ function readIfThere(path: string): string | undefined {
     return readFileSync(path, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new UserError(problem('DOCKER_CONFIG_UNREADABLE', `${path} cannot be read: ${messageOf(error)}`, { file: path }), { cause: error });
+    throw new UserError(problem('DOCKER_CONFIG_UNREADABLE', `${path} cannot be read: ${messageOf(error)}`, { file: path }), {
+      cause: error,
+    });
   }
 }
 
@@ -56,7 +58,12 @@ function load(path: string, readFile: (path: string) => string | undefined): Doc
   const text = readFile(path);
   if (text === undefined || text.trim() === '') return {};
   const refuse = (why: string): UserError =>
-    new UserError(problem('DOCKER_CONFIG_INVALID', `${path} is not a docker configuration: ${why}`, { file: path, hint: 'run docker login again, or remove the file' }));
+    new UserError(
+      problem('DOCKER_CONFIG_INVALID', `${path} is not a docker configuration: ${why}`, {
+        file: path,
+        hint: 'run docker login again, or remove the file',
+      }),
+    );
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -100,7 +107,11 @@ export function dockerCredentials(options: DockerCredentialOptions): CredentialS
   const askHelper = async (name: string, server: string): Promise<Credential | undefined> => {
     const program = `docker-credential-${name}`;
     const refuse = (why: string): UserError =>
-      new UserError(problem('CREDENTIAL_HELPER_FAILED', `${program} (named in ${path}) did not give the credentials of ${server}: ${why}`, { hint: `run 'echo ${server} | ${program} get' to see why; the program must be on PATH` }));
+      new UserError(
+        problem('CREDENTIAL_HELPER_FAILED', `${program} (named in ${path}) did not give the credentials of ${server}: ${why}`, {
+          hint: `run 'echo ${server} | ${program} get' to see why; the program must be on PATH`,
+        }),
+      );
     if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)) throw refuse('its name is not that of a program');
     let answer;
     try {
@@ -159,15 +170,24 @@ export function dockerCredentials(options: DockerCredentialOptions): CredentialS
 
 /** `host/org` belongs to that path only; `https://host/v1/` and `host/v2/` are spellings of the host. */
 function hostHasPath(key: string): boolean {
-  const rest = key.replace(/^https?:\/\//, '').replace(/^[^/]*\/?/, '').replace(/\/$/, '');
+  const rest = key
+    .replace(/^https?:\/\//, '')
+    .replace(/^[^/]*\/?/, '')
+    .replace(/\/$/, '');
   return rest !== '' && rest !== 'v1' && rest !== 'v2';
 }
 
 /** User and password that were given to the run itself (inputs), before what docker knows. Only for the registry that they were given for. */
-export function givenCredentials(given: { readonly registry: string; readonly username: string; readonly password: string; readonly mask: Mask }, otherwise: CredentialSource): CredentialSource {
+export function givenCredentials(
+  given: { readonly registry: string; readonly username: string; readonly password: string; readonly mask: Mask },
+  otherwise: CredentialSource,
+): CredentialSource {
   const { registry, username, password, mask } = given;
   if (password === '') return otherwise;
   mask(password);
   const host = registry.split('/')[0];
-  return (asked, repository) => (asked === host || (asked === 'docker.io' && /(?:^|\.)docker\.(?:io|com)$/.test(host ?? '')) ? Promise.resolve({ kind: 'basic', username, password }) : otherwise(asked, repository));
+  return (asked, repository) =>
+    asked === host || (asked === 'docker.io' && /(?:^|\.)docker\.(?:io|com)$/.test(host ?? ''))
+      ? Promise.resolve({ kind: 'basic', username, password })
+      : otherwise(asked, repository);
 }

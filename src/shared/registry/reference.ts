@@ -25,7 +25,11 @@ const DIGEST = /^[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-fA-F]{32,}$/;
  */
 export function parseReference(text: string): Reference {
   const refuse = (why: string): UserError =>
-    new UserError(problem('BAD_IMAGE_REFERENCE', `'${text}' is not an image reference: ${why}`, { hint: 'write it as host[:port]/path/name:tag, lower case, without https://' }));
+    new UserError(
+      problem('BAD_IMAGE_REFERENCE', `'${text}' is not an image reference: ${why}`, {
+        hint: 'write it as host[:port]/path/name:tag, lower case, without https://',
+      }),
+    );
   const at = text.indexOf('@');
   const digest = at === -1 ? undefined : text.slice(at + 1);
   if (digest !== undefined && !DIGEST.test(digest)) throw refuse(`'${digest}' is not a digest`);
@@ -48,7 +52,13 @@ export function parseReference(text: string): Reference {
   }
   const bad = parts.find((part) => !PATH_PART.test(part));
   if (parts.length === 0 || bad !== undefined) throw refuse(`'${bad ?? ''}' cannot be part of a repository name`);
-  return { host, repository: parts.join('/'), target: digest ?? tag ?? 'latest', tag: digest === undefined ? (tag ?? 'latest') : tag, digest };
+  return {
+    host,
+    repository: parts.join('/'),
+    target: digest ?? tag ?? 'latest',
+    tag: digest === undefined ? (tag ?? 'latest') : tag,
+    digest,
+  };
 }
 
 /** What is wrong with `host[:port][/path]` as the address of a registry; `undefined` when nothing is. */
@@ -56,7 +66,10 @@ export function registryProblem(value: string, input = 'registry'): Problem | un
   const [host = '', ...path] = value.replace(/\/$/, '').split('/');
   if (HOST.test(host) && path.every((part) => PATH_PART.test(part))) return undefined;
   const shown = value.replace(/[\u0000-\u001f\u007f-\u009f]/g, '?').slice(0, 100);
-  return problem('BAD_REGISTRY', `${input}: '${shown}' is not the address of a registry`, { input, hint: 'write host[:port][/path], such as ghcr.io/acme, without https:// and in lower case' });
+  return problem('BAD_REGISTRY', `${input}: '${shown}' is not the address of a registry`, {
+    input,
+    hint: 'write host[:port][/path], such as ghcr.io/acme, without https:// and in lower case',
+  });
 }
 
 /** Host that answers the registry API: Docker Hub's is not the one in its references. */
@@ -71,7 +84,9 @@ export function apiHost(host: string): string {
 export function credentialKeys(host: string, repository: string): readonly string[] {
   const parts = repository.split('/');
   const paths = parts.map((_, i) => `${host}/${parts.slice(0, parts.length - i).join('/')}`);
-  return host === DOCKER_HUB ? [...paths, 'https://index.docker.io/v1/', 'index.docker.io', 'docker.io', 'registry-1.docker.io', 'registry.hub.docker.com'] : [...paths, host];
+  return host === DOCKER_HUB
+    ? [...paths, 'https://index.docker.io/v1/', 'index.docker.io', 'docker.io', 'registry-1.docker.io', 'registry.hub.docker.com']
+    : [...paths, host];
 }
 
 /** True for `localhost` and loopback addresses, where docker allows plain HTTP without being told to. */

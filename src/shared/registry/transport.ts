@@ -2,7 +2,10 @@ import { CancelledError, messageOf, problem, UserError, type Problem } from '../
 import type { Clock, Log } from '../contract/ports.ts';
 
 /** What we need of `fetch`: the proxy and the private CA are the business of whoever passes it in. */
-export type Fetch = (url: string, init: { method: string; headers: Record<string, string>; body?: string; redirect: 'manual'; signal: AbortSignal }) => Promise<Response>;
+export type Fetch = (
+  url: string,
+  init: { method: string; headers: Record<string, string>; body?: string; redirect: 'manual'; signal: AbortSignal },
+) => Promise<Response>;
 
 export interface TransportOptions {
   readonly fetch: Fetch;
@@ -54,7 +57,7 @@ interface Cause {
 /** An error and its causes, outermost first. By shape: errors of another realm are not instances of our `Error`. */
 function causes(error: unknown): readonly Cause[] {
   const found: Cause[] = [];
-  for (let e = error; typeof e === 'object' && e !== null && found.length < 8; ) {
+  for (let e = error; typeof e === 'object' && e !== null && found.length < 8;) {
     found.push(e);
     const { cause, errors } = e as { cause?: unknown; errors?: unknown };
     e = cause ?? (Array.isArray(errors) ? (errors as unknown[])[0] : undefined);
@@ -69,7 +72,9 @@ function codeOf(error: unknown): string {
 }
 
 function textOf(error: unknown): string {
-  const texts = causes(error).map((e) => e.message).filter((m): m is string => typeof m === 'string' && m !== '' && m !== 'fetch failed');
+  const texts = causes(error)
+    .map((e) => e.message)
+    .filter((m): m is string => typeof m === 'string' && m !== '' && m !== 'fetch failed');
   return texts.join(': ') || codeOf(error) || messageOf(error);
 }
 
@@ -104,14 +109,20 @@ export async function send(request: Request, options: TransportOptions, attempts
       if (!TRANSIENT.has(response.status) || attempt >= attempts) return response;
       await response.body?.cancel();
       pause = retryAfter(response.headers.get('retry-after'), clock.now()) ?? pause;
-      log.info(`registry: ${shown(request.url)} answered ${response.status}; trying again in ${Math.round(pause / 100) / 10} s (attempt ${attempt} of ${attempts})`);
+      log.info(
+        `registry: ${shown(request.url)} answered ${response.status}; trying again in ${Math.round(pause / 100) / 10} s (attempt ${attempt} of ${attempts})`,
+      );
     } catch (error) {
       if (signal?.aborted) throw new CancelledError();
       const code = codeOf(error);
       const failure = new NoAnswer(textOf(error), code, error);
-      log.debug(`registry: ${request.method} ${shown(request.url)} -> ${failure.notTls ? 'it does not speak TLS' : failure.message} [${code}]`);
+      log.debug(
+        `registry: ${request.method} ${shown(request.url)} -> ${failure.notTls ? 'it does not speak TLS' : failure.message} [${code}]`,
+      );
       if (attempt >= attempts || failure.certificate || failure.notTls || PERMANENT_CODES.has(code)) throw failure;
-      log.info(`registry: ${shown(request.url)} did not answer (${failure.message}); trying again in ${Math.round(pause / 100) / 10} s (attempt ${attempt} of ${attempts})`);
+      log.info(
+        `registry: ${shown(request.url)} did not answer (${failure.message}); trying again in ${Math.round(pause / 100) / 10} s (attempt ${attempt} of ${attempts})`,
+      );
     }
     await clock.sleep(pause, signal);
   }
@@ -123,13 +134,29 @@ export function explainSilence(url: string, failure: NoAnswer): UserError {
   const say = (code: string, message: string, hint: string): Problem => problem(code, message, { hint });
   let found: Problem;
   if (failure.notTls) {
-    found = say('REGISTRY_NOT_TLS', `the registry ${host} does not speak TLS`, 'set insecure-registry: true if it is meant to be plain HTTP; credentials would then travel unencrypted');
+    found = say(
+      'REGISTRY_NOT_TLS',
+      `the registry ${host} does not speak TLS`,
+      'set insecure-registry: true if it is meant to be plain HTTP; credentials would then travel unencrypted',
+    );
   } else if (failure.certificate) {
-    found = say('REGISTRY_CERTIFICATE', `the certificate of the registry ${host} is not trusted: ${failure.message}`, 'give the CA with NODE_EXTRA_CA_CERTS (and to docker in /etc/docker/certs.d); checking is never turned off');
+    found = say(
+      'REGISTRY_CERTIFICATE',
+      `the certificate of the registry ${host} is not trusted: ${failure.message}`,
+      'give the CA with NODE_EXTRA_CA_CERTS (and to docker in /etc/docker/certs.d); checking is never turned off',
+    );
   } else if (failure.causeCode === 'ENOTFOUND') {
-    found = say('REGISTRY_UNREACHABLE', `the registry host '${host}' does not exist in DNS`, 'check the input registry, docker_registry in service.yaml or in the system configuration for a typo');
+    found = say(
+      'REGISTRY_UNREACHABLE',
+      `the registry host '${host}' does not exist in DNS`,
+      'check the input registry, docker_registry in service.yaml or in the system configuration for a typo',
+    );
   } else {
-    found = say('REGISTRY_UNREACHABLE', `the registry ${host} does not answer over ${protocol.slice(0, -1)}: ${failure.message}`, 'check that it is up and reachable from this machine (HTTPS_PROXY, NO_PROXY, firewall); nothing was decided about the image');
+    found = say(
+      'REGISTRY_UNREACHABLE',
+      `the registry ${host} does not answer over ${protocol.slice(0, -1)}: ${failure.message}`,
+      'check that it is up and reachable from this machine (HTTPS_PROXY, NO_PROXY, firewall); nothing was decided about the image',
+    );
   }
   return new UserError(found, { cause: failure });
 }

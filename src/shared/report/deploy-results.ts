@@ -3,6 +3,7 @@ import type { DeploymentVersion } from '../contract/deployment-version.ts';
 import type { Problem } from '../contract/errors.ts';
 import type { Diagnosis } from '../health/types.ts';
 import type { InstanceAction, Plan } from '../plan/types.ts';
+import type { DrainProof } from './drain-proof.ts';
 
 export type InstanceState =
   /** Nothing was to be done and it is proven healthy. */
@@ -15,6 +16,8 @@ export type InstanceState =
   | 'planned'
   | 'failed'
   | 'timeout'
+  /** The rate limit leaves it to the next pass. */
+  | 'left'
   /** Left alone: somebody else's object or field. */
   | 'blocked'
   /** A newer version took its place: not our failure. */
@@ -44,6 +47,8 @@ export interface InstanceResult {
   /** Last lines of the container's log, as it wrote them. */
   readonly log: readonly string[];
   readonly problems: readonly Problem[];
+  /** Of the pods that ended; absent when none was seen that had served. */
+  readonly drain?: DrainProof;
   /** What superseded it. */
   readonly supersededBy?: string;
   /** Of the instance in soa-configs. */
@@ -65,7 +70,7 @@ export interface ConvergeResult {
   readonly duration: number;
 }
 
-const GOOD: ReadonlySet<InstanceState> = new Set(['unchanged', 'deployed', 'stopped', 'planned', 'superseded', 'not-marked']);
+const GOOD: ReadonlySet<InstanceState> = new Set(['unchanged', 'deployed', 'stopped', 'planned', 'superseded', 'not-marked', 'left']);
 
 export function isGood(result: InstanceResult): boolean {
   return GOOD.has(result.state) && !result.problems.some((p) => p.severity === 'error');

@@ -25,11 +25,25 @@ export function finalStatus(cluster: string, results: readonly InstanceResult[])
   const bad = results.filter((r) => !isGood(r));
   const first = bad[0];
   if (first !== undefined) {
-    const code = first.state === 'cancelled' ? 'cancelled' : (first.diagnosis?.code ?? first.problems.find((p) => p.severity === 'error')?.code ?? first.state);
+    const code =
+      first.state === 'cancelled'
+        ? 'cancelled'
+        : (first.diagnosis?.code ?? first.problems.find((p) => p.severity === 'error')?.code ?? first.state);
     const cause = first.diagnosis?.cause ?? first.problems.find((p) => p.severity === 'error')?.message ?? '';
-    return { state: 'failure', description: short(`${cluster}: ${titleOf(first)} ${code}${bad.length > 1 ? ` (and ${bad.length - 1} more)` : ''}${cause === '' ? '' : `: ${cause}`}`) };
+    return {
+      state: 'failure',
+      description: short(
+        `${cluster}: ${titleOf(first)} ${code}${bad.length > 1 ? ` (and ${bad.length - 1} more)` : ''}${cause === '' ? '' : `: ${cause}`}`,
+      ),
+    };
   }
-  if (results.length > 0 && results.every((r) => r.state === 'superseded')) return { state: 'inactive', description: short(`${cluster}: superseded by ${results[0]?.supersededBy ?? 'a newer version'}`) };
+  if (results.length > 0 && results.every((r) => r.state === 'superseded'))
+    return { state: 'inactive', description: short(`${cluster}: superseded by ${results[0]?.supersededBy ?? 'a newer version'}`) };
   const version = results.find((r) => r.version !== undefined)?.version;
-  return { state: 'success', description: short(`${cluster}: ${results.length} instance${results.length === 1 ? '' : 's'}${version === undefined ? '' : ` of ${shortVersion(version)}`} ${results.every((r) => r.state === 'unchanged') ? 'unchanged' : 'running'}`) };
+  return {
+    state: 'success',
+    description: short(
+      `${cluster}: ${results.length} instance${results.length === 1 ? '' : 's'}${version === undefined ? '' : ` of ${shortVersion(version)}`} ${results.every((r) => r.state === 'unchanged') ? 'unchanged' : 'running'}`,
+    ),
+  };
 }

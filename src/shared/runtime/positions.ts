@@ -9,12 +9,15 @@ import { fileURLToPath } from 'node:url';
 export function readableStack(stack: string): string {
   const maps = new Map<string, SourceMap | undefined>();
   // The look back takes the first slash of a path only: one start for each path, however long.
-  return stack.replace(/(file:\/\/[^\s():]+\.js|\/(?<=(?<![^\s():])[^\s():/]*\/)[^\s():]+\.js):(\d+):(\d+)/g, (frame, file: string, line: string, column: string) => {
-    if (!maps.has(file)) maps.set(file, mapOf(file));
-    const origin = maps.get(file)?.findEntry(Number(line) - 1, Number(column) - 1);
-    if (origin === undefined || !('originalSource' in origin) || !origin.originalSource) return frame;
-    return `${origin.originalSource}:${String(origin.originalLine + 1)}:${String(origin.originalColumn + 1)}`;
-  });
+  return stack.replace(
+    /(file:\/\/[^\s():]+\.js|\/(?<=(?<![^\s():])[^\s():/]*\/)[^\s():]+\.js):(\d+):(\d+)/g,
+    (frame, file: string, line: string, column: string) => {
+      if (!maps.has(file)) maps.set(file, mapOf(file));
+      const origin = maps.get(file)?.findEntry(Number(line) - 1, Number(column) - 1);
+      if (origin === undefined || !('originalSource' in origin) || !origin.originalSource) return frame;
+      return `${origin.originalSource}:${String(origin.originalLine + 1)}:${String(origin.originalColumn + 1)}`;
+    },
+  );
 }
 
 function mapOf(file: string): SourceMap | undefined {

@@ -1,6 +1,6 @@
 /** The one place that starts a stage, catches what it throws and decides about the exit code. */
 import { constants } from 'node:os';
-import { CancelledError, messageOf, UserError, type Problem } from '../contract/errors.ts';
+import { CancelledError, ExitWith, messageOf, UserError, type Problem } from '../contract/errors.ts';
 import { cell, table } from '../contract/markdown.ts';
 import type { Runtime } from '../contract/ports.ts';
 import { createActionRuntime, type OwnedRuntime } from './action-runtime.ts';
@@ -19,8 +19,17 @@ export async function runAction(name: string, main: (runtime: Runtime) => Promis
   await conclude(createActionRuntime(name), main);
 }
 
+/** What else is said of a failure: `summary` is false where a table would only repeat the lines that were just printed. */
+export interface Telling {
+  readonly summary: boolean;
+}
+
 /** Runs a stage in a runtime, closes the runtime and makes the process end with the right code. */
-export async function conclude({ runtime, close }: OwnedRuntime, main: (runtime: Runtime) => Promise<void>): Promise<void> {
+export async function conclude(
+  { runtime, close }: OwnedRuntime,
+  main: (runtime: Runtime) => Promise<void>,
+  telling: Telling = { summary: true },
+): Promise<void> {
   let done = false;
   const quit = (code: number): never => {
     done = true;
@@ -30,7 +39,7 @@ export async function conclude({ runtime, close }: OwnedRuntime, main: (runtime:
   const stray = (error: unknown): void => {
     // Saying it could fail in the same way: never a second time.
     if (++strays > 1) quit(1);
-    void report(runtime, error).then(quit);
+    void report(runtime, error, telling).then(quit);
   };
   // `paasta … | head`: nobody reads any more. As if SIGPIPE had ended us, which Node ignores.
   const unread = (error: NodeJS.ErrnoException): void => {
@@ -42,46 +51,65 @@ export async function conclude({ runtime, close }: OwnedRuntime, main: (runtime:
   const early = (code: number): void => {
     // Node ends with 13 when nothing is left to wait for and the stage has not ended: a promise that nobody will ever settle.
     if (done || code !== 13) return;
-    runtime.log.problem({ severity: 'error', code: 'ENDED_EARLY', message: `${runtime.name} stopped before it was done`, hint: whereToReport(runtime) });
+    runtime.log.problem({
+      severity: 'error',
+      code: 'ENDED_EARLY',
+      message: `${runtime.name} stopped before it was done`,
+      hint: whereToReport(runtime),
+    });
     process.exitCode = 1;
   };
   process.on('uncaughtException', stray);
   process.on('unhandledRejection', stray);
   process.once('exit', early);
-  const code = await runMain(runtime, main);
+  const code = await runMain(runtime, main, telling);
   done = true;
   process.off('uncaughtException', stray);
   process.off('unhandledRejection', stray);
   close();
   process.exitCode = code;
+  // The loop is empty then, and everything written is out. What Node would still do is take its heap apart, and that has been seen to
+  // turn for ever: a socket that was let go while it connected (24.21, `Environment::CleanupHandles`).
+  process.once('exit', (last) => process.exit(last));
   // Unreferenced: does not itself keep the process alive.
   setTimeout(() => process.exit(code), BACKSTOP).unref();
 }
 
 /** Runs a stage and says how it ended. Returns the exit code; never throws. */
-export async function runMain(runtime: Runtime, main: (runtime: Runtime) => Promise<void>): Promise<number> {
+export async function runMain(
+  runtime: Runtime,
+  main: (runtime: Runtime) => Promise<void>,
+  telling: Telling = { summary: true },
+): Promise<number> {
   try {
     await main(runtime);
     return 0;
   } catch (error) {
-    return await report(runtime, error);
+    return await report(runtime, error, telling);
   }
 }
 
-async function report(runtime: Runtime, error: unknown): Promise<number> {
+async function report(runtime: Runtime, error: unknown, { summary }: Telling): Promise<number> {
   try {
     if (isCancellation(runtime, error)) {
       runtime.log.problem({ severity: 'error', code: 'CANCELLED', message: `${runtime.name} was cancelled` });
       return CANCELLED;
     }
+    if (error instanceof ExitWith) return runtime.signal.aborted ? CANCELLED : error.exitCode;
     if (error instanceof UserError) {
       for (const found of error.problems) runtime.log.problem(found);
-      if (!error.summarised) await runtime.addSummary(problemsSummary(runtime.name, error.problems));
+      if (summary && !error.summarised) await runtime.addSummary(problemsSummary(runtime.name, error.problems));
       return runtime.signal.aborted ? CANCELLED : error.exitCode;
     }
-    runtime.log.problem({ severity: 'error', code: 'INTERNAL_ERROR', message: `${runtime.name} failed in a way that is not your fault: ${messageOf(error)}`, hint: whereToReport(runtime) });
+    runtime.log.problem({
+      severity: 'error',
+      code: 'INTERNAL_ERROR',
+      message: `${runtime.name} failed in a way that is not your fault: ${messageOf(error)}`,
+      hint: whereToReport(runtime),
+    });
     runtime.log.info(stackOf(error));
-    await runtime.addSummary(`### ${runtime.name}: internal error\n\n${cell(messageOf(error))}\n\n${whereToReport(runtime)}\n`);
+    if (summary)
+      await runtime.addSummary(`### ${runtime.name}: internal error\n\n${cell(messageOf(error))}\n\n${whereToReport(runtime)}\n`);
   } catch (second) {
     runtime.log.info(`${stackOf(error)}\n${stackOf(second)}`);
   }

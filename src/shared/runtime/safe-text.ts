@@ -9,7 +9,10 @@ const GUARD = '\u200b';
  * written by others. The runner takes `::command::` at the start of a line and `##[command]` anywhere in it.
  */
 export function inert(text: string): string {
-  return text.replace(/\r(?!\n)/g, '\n').replace(/^([^\S\n\r\u2028\u2029]*)::/gm, `$1${GUARD}::`).replaceAll('##[', `##${GUARD}[`);
+  return text
+    .replace(/\r(?!\n)/g, '\n')
+    .replace(/^([^\S\n\r\u2028\u2029]*)::/gm, `$1${GUARD}::`)
+    .replaceAll('##[', `##${GUARD}[`);
 }
 
 /** Remembers secrets and takes them out of texts. */

@@ -47,14 +47,24 @@ export function createTerminalRuntime(name: string, inputs: Readonly<Record<stri
     },
     problem: (found) => {
       const label = `${found.severity}:`;
-      write(stderr, `${coloured ? `${COLOURS[found.severity]}${label}${PLAIN}` : label} ${printable(describeProblem(found))} [${found.code}]`);
+      write(
+        stderr,
+        `${coloured ? `${COLOURS[found.severity]}${label}${PLAIN}` : label} ${printable(describeProblem(found))} [${found.code}]`,
+      );
     },
     group: async (title, body) => {
       write(stdout, title);
       return await body();
     },
   };
-  const signals = options.signal === undefined ? listenToSignals({ info: (message) => { write(stderr, message); } }) : { signal: options.signal, close: () => undefined };
+  const signals =
+    options.signal === undefined
+      ? listenToSignals({
+          info: (message) => {
+            write(stderr, message);
+          },
+        })
+      : { signal: options.signal, close: () => undefined };
   const runtime: Runtime = {
     name,
     input: (input) => (inputs[input] ?? '').trim(),
@@ -85,10 +95,12 @@ function printable(text: string): string {
 /** The cells of a row, without the space around the bars between them. */
 function joined(row: string): string {
   const cells = row.split(/(?<!\\)\|/);
-  return cells.map((cell, index) => {
-    const begun = index === 0 ? cell : cell.trimStart();
-    return index === cells.length - 1 ? begun : begun.trimEnd();
-  }).join('  ');
+  return cells
+    .map((cell, index) => {
+      const begun = index === 0 ? cell : cell.trimStart();
+      return index === cells.length - 1 ? begun : begun.trimEnd();
+    })
+    .join('  ');
 }
 
 /** `[text](address)` becomes `text`. Each bracket is looked at once, also when none is ever closed. */
@@ -111,19 +123,46 @@ function withoutLinks(line: string): string {
   }
 }
 
-/** Markdown as a person reads it on a terminal: without the marks of headings, tables, code and links. */
+/** Escaped characters while marks are taken away: from a private area of Unicode, so that they are no marks. */
+const SHELTER = 0xe000;
+const sheltered = (text: string): string =>
+  text.replace(/\\([\\`*_[\]|~#])/g, (_, c: string) => String.fromCharCode(SHELTER + c.charCodeAt(0)));
+const unsheltered = (text: string): string => text.replace(/[\ue000-\ue07f]/g, (c) => String.fromCharCode(c.charCodeAt(0) - SHELTER));
+
+/** One line of prose without marks; the inverse of `cell` for what it escapes. */
+function withoutMarks(line: string): string {
+  const parts = sheltered(line).split(/(`[^`]*`)/);
+  return unsheltered(
+    parts
+      .map((part, at) =>
+        at % 2 === 1
+          ? part.slice(1, -1)
+          : withoutLinks(part)
+              .replace(/<br\s*\/?>/g, ' ')
+              .replace(/<\/?(?:details|summary|sub|b|i|code|pre)\s*\/?>/g, '')
+              .replace(/\*\*([^*]+)\*\*/g, '$1')
+              .replace(/@\u200b/g, '@')
+              .replace(/&(amp|lt|gt);/g, (_, name: 'amp' | 'lt' | 'gt') => ({ amp: '&', lt: '<', gt: '>' })[name]),
+      )
+      .join(''),
+  );
+}
+
+/** Markdown as a person reads it on a terminal: without the marks of headings, tables, code and links. Code blocks stay as they are. */
 export function plainText(markdown: string): string {
-  return markdown
-    .split('\n')
-    .filter((line) => !/^\|[\s|]*\|$/.test(line) && !/^\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*(?:\|\s*)?$/.test(line) && !/^```/.test(line))
-    .map((line) => line
-      .replace(/^#{1,6}\s+/, '')
-      .replace(/^\|\s?(.*?)\s?\|\s*$/, (_, cells: string) => joined(cells)))
-    .map((line) => withoutLinks(line)
-      .replace(/<\/?(?:details|summary|br|sub|b|i|code|pre)\s*\/?>/g, '')
-      .replace(/\*\*([^*]+)\*\*/g, '$1')
-      .replace(/`([^`]+)`/g, '$1')
-      .replace(/\\\|/g, '|'))
+  const shown: string[] = [];
+  let fence: string | undefined;
+  for (const line of markdown.split('\n')) {
+    const mark = /^`{3,}/.exec(line)?.[0];
+    if (mark !== undefined && (fence === undefined || line === fence)) {
+      fence = fence === undefined ? mark : undefined;
+    } else if (fence !== undefined) {
+      shown.push(line);
+    } else if (!/^\|[\s|]*\|$/.test(line) && !/^\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*(?:\|\s*)?$/.test(line)) {
+      shown.push(withoutMarks(line.replace(/^#{1,6}\s+/, '').replace(/^\|\s?(.*?)\s?\|\s*$/, (_, cells: string) => joined(cells))));
+    }
+  }
+  return shown
     .join('\n')
     .replace(/\n{3,}/g, '\n\n')
     .trim();

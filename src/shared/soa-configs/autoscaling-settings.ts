@@ -27,7 +27,10 @@ export function autoscalingParams(given: ValueMap): AutoscalingParams | undefine
     if (!Array.isArray(listed)) return undefined;
     for (const provider of listed as readonly Value[]) {
       if (!isMap(provider)) return undefined;
-      const merged = deepMerge(provider, defaultProvider(provider.type === 'arbitrary-promql' ? DEFAULT_PROMQL_SETPOINT : DEFAULT_SETPOINT));
+      const merged = deepMerge(
+        provider,
+        defaultProvider(provider.type === 'arbitrary-promql' ? DEFAULT_PROMQL_SETPOINT : DEFAULT_SETPOINT),
+      );
       if (typeof merged.type !== 'string' || typeof merged.decision_policy !== 'string') return undefined;
       providers.push(merged);
     }

@@ -3,7 +3,13 @@
 const NICKNAMES = ['@yearly', '@annually', '@monthly', '@weekly', '@daily', '@midnight', '@hourly'];
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
-const FIELDS: readonly { readonly name: string; readonly min: number; readonly max: number; readonly names?: readonly string[]; readonly special?: RegExp }[] = [
+const FIELDS: readonly {
+  readonly name: string;
+  readonly min: number;
+  readonly max: number;
+  readonly names?: readonly string[];
+  readonly special?: RegExp;
+}[] = [
   { name: 'minute', min: 0, max: 59 },
   { name: 'hour', min: 0, max: 23 },
   { name: 'day of the month', min: 1, max: 31, special: /^(?:l|\?)$/ },
@@ -17,7 +23,8 @@ export function cronFault(expression: string): string | undefined {
   const text = expression.trim().toLowerCase();
   if (NICKNAMES.includes(text)) return undefined;
   const parts = text.split(/\s+/).filter((part) => part !== '');
-  if (parts.length < 5 || parts.length > 6) return `a cron expression has 5 fields (minute, hour, day, month, weekday), not ${parts.length}`;
+  if (parts.length < 5 || parts.length > 6)
+    return `a cron expression has 5 fields (minute, hour, day, month, weekday), not ${parts.length}`;
   for (const [index, part] of parts.entries()) {
     const field = FIELDS[index];
     if (field === undefined) return undefined;

@@ -4,8 +4,9 @@ import { shaOfImage } from '../contract/image.ts';
 import { pythonText } from '../contract/python-text.ts';
 import { parseSecretReference } from '../contract/secret-reference.ts';
 import { Float, isMap, type Value, type ValueMap } from '../contract/values.ts';
-import { typeName, type SettingReader } from './setting-reader.ts';
-import type { InstanceSettings, NumberValue } from './settings-types.ts';
+import type { InstanceReader } from './setting-reader.ts';
+import { typeName } from './type-name.ts';
+import type { NumberValue } from './settings-types.ts';
 import type { InstanceConfig } from './types.ts';
 import { entriesOf } from './yaml-values.ts';
 
@@ -33,7 +34,7 @@ export interface Environment {
 }
 
 /** The environment; entries that refer to secrets apart. Long-running instances on Kubernetes get PAASTA_CLUSTER from their pod instead. */
-export function environmentOf(instance: InstanceConfig, facts: EnvironmentFacts, read: SettingReader<keyof InstanceSettings>): Environment {
+export function environmentOf(instance: InstanceConfig, facts: EnvironmentFacts, read: InstanceReader): Environment {
   const { service, type } = instance;
   const onKubernetes = type === 'kubernetes' || type === 'eks';
   const all = new Map<string, string>([
@@ -75,21 +76,27 @@ function portText(given: Value | undefined, port: number): string {
 }
 
 /** `env` as text. Values that are not text work as in PaaSTA (`True`, `1.0`), with a warning: `validate` refuses them. */
-function userEnvironment(instance: InstanceConfig, read: SettingReader<keyof InstanceSettings>): readonly (readonly [string, string])[] {
+function userEnvironment(instance: InstanceConfig, read: InstanceReader): readonly (readonly [string, string])[] {
   const given: ValueMap = read.map('env', ['env']);
   const out: (readonly [string, string])[] = [];
   for (const [name, key, value] of entriesOf(given)) {
-    const path = ['env', name];
+    const path = ['env', name] as const;
     if (isMap(value) || Array.isArray(value)) {
       read.fault('env', 'WRONG_TYPE', `env.${name} must be text, not ${typeName(value)}`, path, 'an environment variable holds one text');
       continue;
     }
     const text = pythonText(value);
     if (typeof value !== 'string') {
-      read.problems.push(warning('ENV_NOT_TEXT', `${instance.instance}: env.${name} is ${typeName(value)}; the container sees '${text}'`, { ...instance.position(path), hint: `write "${name}: '${text}'"` }));
+      read.problems.push(
+        warning('ENV_NOT_TEXT', `${instance.instance}: env.${name} is ${typeName(value)}; the container sees '${text}'`, {
+          ...instance.position(path),
+          hint: `write "${name}: '${text}'"`,
+        }),
+      );
     }
     const variable = typeof key === 'string' ? key : pythonText(key);
-    if (variable === '' || /[=\0]/.test(variable)) read.fault('env', 'ENV_NAME', `'${variable}' cannot be the name of an environment variable`, path, 'letters, digits and _');
+    if (variable === '' || /[=\0]/.test(variable))
+      read.fault('env', 'ENV_NAME', `'${variable}' cannot be the name of an environment variable`, path, 'letters, digits and _');
     else out.push([variable, text]);
   }
   return out;

@@ -11,7 +11,9 @@ export class BadPlaceholder extends Error {
 
 /** The text with its placeholders replaced; throws `BadPlaceholder` where Python would raise. */
 export function interpolate(text: string, facts: Readonly<Record<string, string>>): string {
-  const known = `known: ${Object.keys(facts).map((k) => `{${k}}`).join(', ')}; write '{{' for a brace`;
+  const known = `known: ${Object.keys(facts)
+    .map((k) => `{${k}}`)
+    .join(', ')}; write '{{' for a brace`;
   let out = '';
   let index = 0;
   while (index < text.length) {
@@ -40,7 +42,8 @@ function field(body: string, text: string, facts: Readonly<Record<string, string
   const match = /^([A-Za-z_]\w*)(?:\[(\d+)\])?(?:!([rsa]))?(?::(?:(.)?([<>^]))?(0)?(\d+)?(?:\.(\d+))?s?)?$/su.exec(body);
   const name = match?.[1];
   const value = name === undefined ? undefined : facts[name];
-  if (match === null || value === undefined || !Object.hasOwn(facts, name ?? '')) throw new BadPlaceholder(`'{${body}}' in '${text}' is not a placeholder of a deploy group`, known);
+  if (match === null || value === undefined || !Object.hasOwn(facts, name ?? ''))
+    throw new BadPlaceholder(`'{${body}}' in '${text}' is not a placeholder of a deploy group`, known);
   let out = value;
   if (match[2] !== undefined) {
     const letter = [...value][Number(match[2])];

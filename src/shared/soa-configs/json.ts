@@ -18,7 +18,8 @@ export interface JsonDocument {
   position(path?: readonly (string | number)[]): Position;
 }
 
-export type JsonResult = { readonly document: JsonDocument; readonly problem?: undefined } | { readonly document?: undefined; readonly problem: Problem };
+export type JsonResult =
+  { readonly document: JsonDocument; readonly problem?: undefined } | { readonly document?: undefined; readonly problem: Problem };
 
 class At extends Error {
   readonly offset: number;
@@ -32,7 +33,8 @@ class At extends Error {
 
 /** Reads one JSON file. Never throws for its content. */
 export function readJson(text: string, file: string): JsonResult {
-  if (text.length > MAX_CHARACTERS) return { problem: problem('FILE_TOO_LARGE', `the file has ${text.length} characters; at most ${MAX_CHARACTERS} are read`, { file }) };
+  if (text.length > MAX_CHARACTERS)
+    return { problem: problem('FILE_TOO_LARGE', `the file has ${text.length} characters; at most ${MAX_CHARACTERS} are read`, { file }) };
   const lines = lineTable(text);
   try {
     const parser = new Parser(text);
@@ -52,7 +54,12 @@ export function readJson(text: string, file: string): JsonResult {
     };
   } catch (error) {
     if (!(error instanceof At)) throw error;
-    return { problem: { ...problem('JSON_INVALID', error.message, { file, ...place(lines, error.offset) }), ...(error.hint === undefined ? {} : { hint: error.hint }) } };
+    return {
+      problem: {
+        ...problem('JSON_INVALID', error.message, { file, ...place(lines, error.offset) }),
+        ...(error.hint === undefined ? {} : { hint: error.hint }),
+      },
+    };
   }
 }
 
@@ -71,7 +78,8 @@ class Parser {
     if (this.index >= this.text.length) throw new At(0, 'the file is empty', "an empty configuration is written '{}'");
     const value = this.value([], 0);
     this.blank();
-    if (this.index < this.text.length) throw new At(this.index, `text after the end of the value: '${this.shown()}'`, 'one file holds one JSON value');
+    if (this.index < this.text.length)
+      throw new At(this.index, `text after the end of the value: '${this.shown()}'`, 'one file holds one JSON value');
     return value;
   }
 
@@ -90,7 +98,14 @@ class Parser {
     if (ch === '{') return this.object(path, depth);
     if (ch === '[') return this.array(path, depth);
     if (ch === '"') return this.string();
-    for (const [word, value] of [['true', true], ['false', false], ['null', null], ['NaN', NaN], ['Infinity', Infinity], ['-Infinity', -Infinity]] as const) {
+    for (const [word, value] of [
+      ['true', true],
+      ['false', false],
+      ['null', null],
+      ['NaN', NaN],
+      ['Infinity', Infinity],
+      ['-Infinity', -Infinity],
+    ] as const) {
       if (this.text.startsWith(word, this.index)) {
         this.index += word.length;
         return value;
@@ -108,7 +123,11 @@ class Parser {
     if (ch === undefined) throw new At(this.index, 'the file ends in the middle of a value', 'was it cut off?');
     if (ch === "'") throw new At(this.index, 'text is written in single quotes', 'JSON wants double quotes');
     if (ch === '#' || this.text.startsWith('//', this.index)) throw new At(this.index, 'JSON has no comments', 'remove the comment');
-    throw new At(this.index, `expected a value, found '${this.shown()}'`, /^(True|False|None)\b/.test(this.shown()) ? 'JSON writes true, false and null' : 'text needs double quotes');
+    throw new At(
+      this.index,
+      `expected a value, found '${this.shown()}'`,
+      /^(True|False|None)\b/.test(this.shown()) ? 'JSON writes true, false and null' : 'text needs double quotes',
+    );
   }
 
   private object(path: readonly (string | number)[], depth: number): Value {
@@ -125,12 +144,22 @@ class Parser {
       this.blank();
       const start = this.index;
       if (this.text[this.index] !== '"') {
-        if (this.text[this.index] === '}') throw new At(start, "a comma before '}'", 'remove the comma: JSON allows none after the last entry');
-        throw new At(start, this.index >= this.text.length ? "a '{' is never closed" : `expected a key in double quotes, found '${this.shown()}'`, 'keys are written "key": value');
+        if (this.text[this.index] === '}')
+          throw new At(start, "a comma before '}'", 'remove the comma: JSON allows none after the last entry');
+        throw new At(
+          start,
+          this.index >= this.text.length ? "a '{' is never closed" : `expected a key in double quotes, found '${this.shown()}'`,
+          'keys are written "key": value',
+        );
       }
       const key = this.string();
       this.blank();
-      if (this.text[this.index] !== ':') throw new At(this.index, `expected ':' after the key "${key}"`, this.text[this.index] === '=' ? `did you mean "${key}": …?` : undefined);
+      if (this.text[this.index] !== ':')
+        throw new At(
+          this.index,
+          `expected ':' after the key "${key}"`,
+          this.text[this.index] === '=' ? `did you mean "${key}": …?` : undefined,
+        );
       this.index++;
       const inner = [...path, key];
       this.offsets.set(JSON.stringify(inner), start);
@@ -147,7 +176,11 @@ class Parser {
         if (odd) rememberKeys(map, keys);
         return map;
       }
-      throw new At(this.index, this.index >= this.text.length ? "a '{' is never closed" : `expected ',' or '}', found '${this.shown()}'`, 'is a comma missing at the end of the line above?');
+      throw new At(
+        this.index,
+        this.index >= this.text.length ? "a '{' is never closed" : `expected ',' or '}', found '${this.shown()}'`,
+        'is a comma missing at the end of the line above?',
+      );
     }
   }
 
@@ -161,7 +194,8 @@ class Parser {
     }
     for (;;) {
       this.blank();
-      if (this.text[this.index] === ']') throw new At(this.index, "a comma before ']'", 'remove the comma: JSON allows none after the last entry');
+      if (this.text[this.index] === ']')
+        throw new At(this.index, "a comma before ']'", 'remove the comma: JSON allows none after the last entry');
       const inner = [...path, list.length];
       this.offsets.set(JSON.stringify(inner), this.index);
       list.push(this.value(inner, depth + 1));
@@ -174,7 +208,11 @@ class Parser {
         this.index++;
         return list;
       }
-      throw new At(this.index, this.index >= this.text.length ? "a '[' is never closed" : `expected ',' or ']', found '${this.shown()}'`, 'is a comma missing at the end of the line above?');
+      throw new At(
+        this.index,
+        this.index >= this.text.length ? "a '[' is never closed" : `expected ',' or ']', found '${this.shown()}'`,
+        'is a comma missing at the end of the line above?',
+      );
     }
   }
 
@@ -190,19 +228,27 @@ class Parser {
       }
       if (ch === '\\') {
         const code = this.text[this.index + 1] ?? '';
-        const simple = ({ '"': '"', '\\': '\\', '/': '/', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' } as Readonly<Record<string, string>>)[code];
+        const simple = (
+          { '"': '"', '\\': '\\', '/': '/', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' } as Readonly<Record<string, string>>
+        )[code];
         if (simple !== undefined) {
           out += simple;
           this.index += 2;
           continue;
         }
         const hex = this.text.slice(this.index + 2, this.index + 6);
-        if (code !== 'u' || !/^[0-9a-fA-F]{4}$/.test(hex)) throw new At(this.index, `unknown escape '\\${code}'`, "write a backslash as '\\\\'");
+        if (code !== 'u' || !/^[0-9a-fA-F]{4}$/.test(hex))
+          throw new At(this.index, `unknown escape '\\${code}'`, "write a backslash as '\\\\'");
         out += String.fromCharCode(parseInt(hex, 16));
         this.index += 6;
         continue;
       }
-      if (ch < ' ') throw new At(this.index, ch === '\n' || ch === '\r' ? 'a double quote is not closed on its line' : 'a control character stands inside text', ch === '\n' || ch === '\r' ? 'add the closing ", or write line breaks as \\n' : 'write it as an escape such as \\t');
+      if (ch < ' ')
+        throw new At(
+          this.index,
+          ch === '\n' || ch === '\r' ? 'a double quote is not closed on its line' : 'a control character stands inside text',
+          ch === '\n' || ch === '\r' ? 'add the closing ", or write line breaks as \\n' : 'write it as an escape such as \\t',
+        );
       out += ch;
       this.index++;
     }

@@ -13,11 +13,22 @@ export interface NodeRequirement {
   readonly values: readonly string[];
 }
 
-export const ZONE_LABELS: readonly string[] = ['topology.kubernetes.io/zone', 'yelp.com/habitat', 'yelp.com/eni_config', 'karpenter.sh/nodepool', 'topology.ebs.csi.aws.com/zone'];
-const OPERATORS = ['In', 'NotIn', 'Exists', 'DoesNotExist', 'Gt', 'Lt'];
+/** An instance that selects one of these has chosen its zone itself: the pool's affinity would contradict it. */
+export const ZONE_LABELS: readonly string[] = [
+  'topology.kubernetes.io/zone',
+  'yelp.com/habitat',
+  'yelp.com/eni_config',
+  'karpenter.sh/nodepool',
+  'topology.ebs.csi.aws.com/zone',
+];
+export const OPERATORS: readonly string[] = ['In', 'NotIn', 'Exists', 'DoesNotExist', 'Gt', 'Lt'];
 
 /** Requirements of `deploy_whitelist` and `deploy_blacklist`. */
-export function locationRequirements(whitelist: readonly [string, readonly string[]] | null, blacklist: readonly (readonly [string, string])[], prefixes: LabelPrefixes = YELP_PREFIXES): readonly NodeRequirement[] {
+export function locationRequirements(
+  whitelist: readonly [string, readonly string[]] | null,
+  blacklist: readonly (readonly [string, string])[],
+  prefixes: LabelPrefixes = YELP_PREFIXES,
+): readonly NodeRequirement[] {
   const allowed = whitelist === null ? [] : [{ key: nodeLabel(whitelist[0], prefixes), operator: 'In', values: whitelist[1] }];
   return [...allowed, ...blacklist.map(([type, place]) => ({ key: nodeLabel(type, prefixes), operator: 'NotIn', values: [place] }))];
 }

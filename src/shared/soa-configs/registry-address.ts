@@ -6,7 +6,11 @@ import type { ServiceConfig, SystemConfig } from './types.ts';
  * configuration. Rule: `get_service_docker_registry` of paasta_tools/utils.py. Throws `UserError`: a service.yaml that cannot be
  * read (it might name another registry), or NO_REGISTRY.
  */
-export function registryAddress(asked: string | undefined, config: Pick<ServiceConfig, 'service' | 'dockerRegistry' | 'problems'>, system: Pick<SystemConfig, 'dockerRegistry' | 'problems'>): string {
+export function registryAddress(
+  asked: string | undefined,
+  config: Pick<ServiceConfig, 'service' | 'dockerRegistry' | 'problems'>,
+  system: Pick<SystemConfig, 'dockerRegistry' | 'problems'>,
+): string {
   if (asked !== undefined && asked !== '') return asked;
   const broken = config.problems.filter(({ severity, file }) => severity === 'error' && file === `${config.service}/service.yaml`);
   if (broken.length > 0) throw new UserError(broken);

@@ -2,12 +2,14 @@
 import { problem, type Problem } from '../contract/errors.ts';
 import { nearNames } from '../contract/near.ts';
 import { pythonText } from '../contract/python-text.ts';
-import { isMap, numberOf, type Value, type ValueMap } from '../contract/values.ts';
-import type { NumberValue } from './settings-types.ts';
+import { isMap, numberOf, type NumberValue, type Value, type ValueMap } from '../contract/values.ts';
+import type { InstanceKey, InstanceSettings } from './settings-types.ts';
+import { typeName } from './type-name.ts';
 import type { InstanceConfig } from './types.ts';
 import { emptyMap } from './yaml-values.ts';
 
-type Path = readonly (string | number)[];
+/** A path into an instance: it begins with a key that the schemas know. */
+type Path = readonly [InstanceKey, ...(string | number)[]];
 
 export interface NumberRule {
   readonly integer?: boolean;
@@ -17,16 +19,6 @@ export interface NumberRule {
   readonly above?: boolean;
   /** What the number says, for messages: `cores`, `MiB`. */
   readonly unit?: string;
-}
-
-/** Name of a value's type as people say it. */
-export function typeName(value: Value | undefined): string {
-  if (value === null || value === undefined) return 'null';
-  if (typeof value === 'boolean') return `the boolean ${value}`;
-  if (typeof value === 'string') return `the text '${value.length > 40 ? `${value.slice(0, 40)}…` : value}'`;
-  if (Array.isArray(value)) return 'a list';
-  if (isMap(value)) return 'a mapping';
-  return pythonText(value);
 }
 
 /** Reads keys of one instance. Every method names the setting that the key feeds, so that a fault can be told apart. */
@@ -39,13 +31,16 @@ export class SettingReader<Setting extends string> {
     this.instance = instance;
   }
 
-  raw(key: string): Value | undefined {
+  raw(key: InstanceKey): Value | undefined {
     return this.instance.config[key];
   }
 
   /** Records that a setting cannot be determined. */
-  fault(setting: Setting, code: string, message: string, path: Path, hint?: string): void {
-    const said = problem(code, `${this.instance.instance}: ${message}`, { ...this.instance.position(path), ...(hint === undefined ? {} : { hint }) });
+  fault(setting: Setting, code: string, message: string, path: Path | readonly [], hint?: string): void {
+    const said = problem(code, `${this.instance.instance}: ${message}`, {
+      ...this.instance.position(path),
+      ...(hint === undefined ? {} : { hint }),
+    });
     this.problems.push(said);
     this.faults[setting] ??= said;
   }
@@ -59,7 +54,11 @@ export class SettingReader<Setting extends string> {
   private wrong(setting: Setting, path: Path, wanted: string, value: Value): void {
     const key = path.join('.');
     const quotedNumber = typeof value === 'string' && /^[-+]?[\d.]+([eE][-+]?\d+)?$/.test(value) && /number/.test(wanted);
-    const hint = quotedNumber ? (/[eE]/.test(value) ? `YAML 1.1 reads ${value} as text: write it as ${Number(value)}` : `remove the quotes around ${value}`) : `for the default, remove the line`;
+    const hint = quotedNumber
+      ? /[eE]/.test(value)
+        ? `YAML 1.1 reads ${value} as text: write it as ${Number(value)}`
+        : `remove the quotes around ${value}`
+      : `for the default, remove the line`;
     this.fault(setting, 'WRONG_TYPE', `${key} must be ${wanted}, not ${typeName(value)}`, path, hint);
   }
 
@@ -130,7 +129,13 @@ export class SettingReader<Setting extends string> {
     const found = words.find((word) => word === value);
     if (found !== undefined) return found;
     const near = typeof value === 'string' ? nearNames(value, words) : [];
-    this.fault(setting, 'UNKNOWN_VALUE', `${path.join('.')} must be one of ${words.join(', ')}, not ${typeName(value)}`, path, near.length === 0 ? undefined : `did you mean '${near[0] ?? ''}'?`);
+    this.fault(
+      setting,
+      'UNKNOWN_VALUE',
+      `${path.join('.')} must be one of ${words.join(', ')}, not ${typeName(value)}`,
+      path,
+      near.length === 0 ? undefined : `did you mean '${near[0] ?? ''}'?`,
+    );
     return fallback;
   }
 
@@ -165,14 +170,21 @@ export class SettingReader<Setting extends string> {
     this.list(setting, path).forEach((value, index) => {
       if (!isMap(value)) return this.wrong(setting, [...path, index], 'a mapping', value);
       const missing = needed.filter((key) => typeof value[key] !== 'string');
-      if (missing.length > 0) return this.fault(setting, 'MISSING_KEY', `${path.join('.')} entry ${index + 1} needs ${missing.join(' and ')} as text`, [...path, index], `every entry has ${needed.join(', ')}`);
+      if (missing.length > 0)
+        return this.fault(
+          setting,
+          'MISSING_KEY',
+          `${path.join('.')} entry ${index + 1} needs ${missing.join(' and ')} as text`,
+          [...path, index],
+          `every entry has ${needed.join(', ')}`,
+        );
       out.push(value);
       return undefined;
     });
     return out;
   }
 
-  private at(path: Path): Value | undefined {
+  private at(path: readonly (string | number)[]): Value | undefined {
     let value: Value | undefined = this.instance.config;
     for (const part of path) {
       if (Array.isArray(value) && typeof part === 'number') value = (value as readonly Value[])[part];
@@ -182,3 +194,6 @@ export class SettingReader<Setting extends string> {
     return value;
   }
 }
+
+/** Reader of the settings that an instance has. */
+export type InstanceReader = SettingReader<keyof InstanceSettings>;

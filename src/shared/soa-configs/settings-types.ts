@@ -4,10 +4,33 @@
  * long_running_service_tools.py, `KubernetesDeploymentConfig` in kubernetes_tools.py.
  */
 import type { Problem } from '../contract/errors.ts';
-import type { Float, Value, ValueMap } from '../contract/values.ts';
+import type { NumberValue, Value, ValueMap } from '../contract/values.ts';
+import type {
+  AdhocInstance,
+  Autoscaling,
+  EksInstance,
+  FsGroupChangePolicy,
+  KubernetesInstance,
+  MeshNamespaceEntry,
+  SecretVolumes,
+  TokenVolumes,
+  TronActionEntry,
+} from './schema-types.ts';
 
-/** A number as the file spells it: `Float` where a float has an integral value (`1.0`), which shows wherever it becomes text. */
-export type NumberValue = number | bigint | Float;
+export type { NumberValue } from '../contract/values.ts';
+
+/** Keys that PaaSTA reads and its schemas of instances lack: from service.yaml and its companions, or forgotten. */
+type KeyWithoutSchema = 'dependencies' | 'nerve_ns' | 'should_ping_for_unhealthy_pods';
+/** Keys that an instance may have. */
+export type InstanceKey = keyof KubernetesInstance | keyof EksInstance | keyof AdhocInstance | keyof TronActionEntry | KeyWithoutSchema;
+
+/** The keys of a mapping whose values nobody has checked yet: what stands in a file can have any type. */
+export type Unchecked<Shape> = { readonly [Key in keyof Shape]?: Value };
+
+type Item<List> = NonNullable<List> extends readonly (infer One)[] ? One : never;
+type FileSecretVolume = Item<SecretVolumes>;
+type FilePersistentVolume = Item<KubernetesInstance['persistent_volumes']>;
+type FileProvider = Item<Autoscaling['metrics_providers']>;
 
 /** What the settings depend on beside the configuration files. */
 export interface SettingsContext {
@@ -23,35 +46,28 @@ export interface SettingsContext {
   readonly authenticating?: boolean | undefined;
 }
 
-/** `{hostPath, containerPath, mode}`; mode `RO` (also when absent) or `RW`. */
+/** `{hostPath, containerPath, mode}`; mode `RO` (also when absent) or `RW`. The schema says nothing about its keys. */
 export interface DockerVolume extends ValueMap {
   readonly hostPath: string;
   readonly containerPath: string;
   readonly mode?: string;
 }
 
-export interface SecretVolumeItem extends ValueMap {
-  readonly key: string;
-  readonly path: string;
+export interface SecretVolumeItem extends Omit<Item<FileSecretVolume['items']>, 'mode'>, ValueMap {
   /** Integer, or octal text that starts with `0`. */
   readonly mode?: NumberValue | string;
 }
 
-export interface SecretVolume extends ValueMap {
-  readonly container_path: string;
-  readonly secret_name: string;
+/** Whole numbers are modes, too, though the schema has text only. */
+export interface SecretVolume extends Omit<FileSecretVolume, 'default_mode' | 'items'>, ValueMap {
   readonly default_mode?: NumberValue | string;
   readonly items?: readonly SecretVolumeItem[];
 }
 
-export interface PersistentVolume extends ValueMap {
-  readonly container_path: string;
-  readonly mode: string;
-  /** Gi. */
-  readonly size: NumberValue;
-  readonly storage_class_name?: string;
-}
+export interface PersistentVolume
+  extends Required<Omit<FilePersistentVolume, 'storage_class_name'>>, Pick<FilePersistentVolume, 'storage_class_name'>, ValueMap {}
 
+/** The schema says nothing about its keys. */
 export interface AwsEbsVolume extends ValueMap {
   readonly volume_id: string;
   readonly fs_type: string;
@@ -60,16 +76,13 @@ export interface AwsEbsVolume extends ValueMap {
   readonly mode?: string;
 }
 
-export interface ProjectedSaVolume extends ValueMap {
-  readonly container_path: string;
-  readonly audience: string;
-  readonly expiration_seconds?: NumberValue;
-}
+export interface ProjectedSaVolume extends Item<TokenVolumes>, ValueMap {}
 
 /** One entry of `autoscaling.metrics_providers`, defaults merged in. Keys as in the file. */
-export interface MetricsProvider extends ValueMap {
+export interface MetricsProvider
+  extends Unchecked<Omit<FileProvider, 'type' | 'decision_policy'>>, Required<Pick<FileProvider, 'decision_policy'>>, ValueMap {
+  /** One of the schema's words, when the file is valid. */
   readonly type: string;
-  readonly decision_policy: string;
 }
 
 /** `autoscaling` with its default provider (cpu, proportional, 0.8) filled in. */
@@ -84,8 +97,8 @@ export interface MeshSettings {
   /** The entry has the key `proxy_port`, `null` included. */
   readonly inMesh: boolean;
   readonly proxyPort: number | null;
-  /** http, https, http2 or tcp; http when in the mesh without a mode; else `null`. */
-  readonly mode: string | null;
+  /** http when in the mesh without a mode; else `null`. */
+  readonly mode: MeshMode | null;
   /** `healthcheck_mode`, else the mode; http2 always becomes http (N2). */
   readonly healthcheckMode: string | null;
   /** Default `/status`. */
@@ -99,8 +112,9 @@ export interface MeshSettings {
 }
 
 export type DesiredState = 'start' | 'stop';
-export type HealthcheckMode = 'cmd' | 'tcp' | 'http' | 'https';
-export type BounceMethodName = 'crossover' | 'brutal' | 'downthenup' | 'upthendown';
+export type HealthcheckMode = NonNullable<KubernetesInstance['healthcheck_mode']>;
+export type BounceMethodName = NonNullable<KubernetesInstance['bounce_method']>;
+export type MeshMode = NonNullable<MeshNamespaceEntry['mode']>;
 
 /** Every setting; names are the camelCase of the `instances` vectors' names. */
 export interface InstanceSettings {
@@ -159,7 +173,7 @@ export interface InstanceSettings {
   readonly dockerParameters: readonly string[];
   readonly net: string;
   readonly fsGroup: number | null;
-  readonly fsGroupChangePolicy: string | null;
+  readonly fsGroupChangePolicy: FsGroupChangePolicy | null;
 
   // placement and identity
   readonly pool: string;
@@ -246,8 +260,8 @@ export interface InstanceSettings {
   readonly checkEnvoy: boolean;
   readonly drainMethod: string;
   readonly drainMethodParams: ValueMap;
-  readonly unhealthyPodEvictionPolicy: string;
-  readonly podManagementPolicy: string;
+  readonly unhealthyPodEvictionPolicy: NonNullable<KubernetesInstance['unhealthy_pod_eviction_policy']>;
+  readonly podManagementPolicy: NonNullable<KubernetesInstance['pod_management_policy']>;
   readonly lifecycle: ValueMap;
   /** A list is the command itself; text is one argument without a shell (as PaaSTA does); `null`: generated hook. */
   readonly preStopCommand: string | readonly string[] | null;

@@ -6,7 +6,7 @@ import { UserError, problem, type Problem } from '../contract/errors.ts';
 import type { TreeReader } from '../contract/ports.ts';
 import { isMap, type Value, type ValueMap } from '../contract/values.ts';
 import { readJson, type JsonDocument } from './json.ts';
-import { typeName } from './setting-reader.ts';
+import { typeName } from './type-name.ts';
 import type { SystemConfig } from './types.ts';
 import { emptyMap } from './yaml-values.ts';
 
@@ -26,7 +26,14 @@ export function loadSystemConfig(tree: TreeReader): SystemConfig {
       continue;
     }
     if (!isMap(document.value)) {
-      problems.push(problem('SYSTEM_CONFIG_NOT_A_MAPPING', 'the file does not hold a JSON object', { file: path, line: 1, column: 1, hint: "begin it with '{'" }));
+      problems.push(
+        problem('SYSTEM_CONFIG_NOT_A_MAPPING', 'the file does not hold a JSON object', {
+          file: path,
+          line: 1,
+          column: 1,
+          hint: "begin it with '{'",
+        }),
+      );
       continue;
     }
     mergeInto(values, document.value, [], document, origins, problems);
@@ -47,7 +54,12 @@ export function systemConfigOf(values: ValueMap, problems: readonly Problem[] = 
   const clusters = values.clusters;
   let names: string[] = [];
   if (Array.isArray(clusters) && clusters.every((c) => typeof c === 'string')) names = [...(clusters as readonly string[])];
-  else if (clusters !== undefined) all.push(problem('SYSTEM_CONFIG_TYPE', 'clusters of the system configuration must be a list of names', { hint: 'for example "clusters": ["prod-east", "prod-west"]' }));
+  else if (clusters !== undefined)
+    all.push(
+      problem('SYSTEM_CONFIG_TYPE', 'clusters of the system configuration must be a list of names', {
+        hint: 'for example "clusters": ["prod-east", "prod-west"]',
+      }),
+    );
   return { values, cluster: text('cluster'), clusters: names, dockerRegistry: text('docker_registry'), problems: all };
 }
 
@@ -63,9 +75,9 @@ function jsonFiles(tree: TreeReader, directory: string, depth: number, problems:
     return [];
   }
   for (const entry of entries) {
-    // Kubernetes mounts a ConfigMap as links into a directory `..data`: the same files twice.
-    if (entry.name.startsWith('..')) continue;
     const path = directory === '' ? entry.name : `${directory}/${entry.name}`;
+    // Kubernetes mounts a ConfigMap as links into a directory `..data`: the same files twice.
+    if (entry.kind === 'directory' && entry.name.startsWith('..')) continue;
     if (entry.kind === 'directory') found.push(...jsonFiles(tree, path, depth + 1, problems));
     else if (entry.kind === 'file' && entry.name.endsWith('.json')) found.push(path);
   }
@@ -83,7 +95,14 @@ export function readText(tree: TreeReader, path: string, problems: Problem[]): s
   }
 }
 
-function mergeInto(target: Record<string, Value>, source: ValueMap, path: readonly string[], document: JsonDocument, origins: Map<string, JsonDocument>, problems: Problem[]): void {
+function mergeInto(
+  target: Record<string, Value>,
+  source: ValueMap,
+  path: readonly string[],
+  document: JsonDocument,
+  origins: Map<string, JsonDocument>,
+  problems: Problem[],
+): void {
   for (const key of Object.keys(source)) {
     const value = source[key] as Value;
     const inner = [...path, key];
@@ -95,10 +114,11 @@ function mergeInto(target: Record<string, Value>, source: ValueMap, path: readon
       const first = origins.get(JSON.stringify(inner)) ?? nearestOrigin(inner, origins);
       const where = first?.position(inner);
       problems.push(
-        problem('SYSTEM_CONFIG_DUPLICATE', `${inner.join('.')} is set in two files: ${where === undefined ? 'another file' : `${where.file}${where.line === undefined ? '' : ` line ${where.line}`}`} and ${document.file}`, {
-          ...document.position(inner),
-          hint: 'keep one of the two: PaaSTA refuses a key that two files set, even with equal values',
-        }),
+        problem(
+          'SYSTEM_CONFIG_DUPLICATE',
+          `${inner.join('.')} is set in two files: ${where === undefined ? 'another file' : `${where.file}${where.line === undefined ? '' : ` line ${where.line}`}`} and ${document.file}`,
+          { ...document.position(inner), hint: 'keep one of the two: PaaSTA refuses a key that two files set, even with equal values' },
+        ),
       );
     }
   }

@@ -2,7 +2,7 @@
  * Values of the system configuration with PaaSTA's defaults. Rule: the getters of `SystemPaastaConfig` in paasta_tools/utils.py; the names
  * are theirs in camelCase. A key without a default is `undefined` when nobody sets it.
  */
-import { numberOf, Float, type Value } from '../contract/values.ts';
+import { isMap, numberOf, Float, type Value } from '../contract/values.ts';
 import type { SystemConfig } from './types.ts';
 import { dockerVolume, reorderVolumes } from './volume-settings.ts';
 
@@ -51,7 +51,13 @@ const SETTINGS = {
     'git_config',
     mapping({
       git_user: 'git',
-      repos: mapping({ 'yelpsoa-configs': mapping({ repo_name: 'yelpsoa-configs', git_server: 'sysgit.yelpcorp.com', deploy_server: 'sysgit.yelpcorp.com' }) }),
+      repos: mapping({
+        'yelpsoa-configs': mapping({
+          repo_name: 'yelpsoa-configs',
+          git_server: 'sysgit.yelpcorp.com',
+          deploy_server: 'sysgit.yelpcorp.com',
+        }),
+      }),
     }),
   ],
   hacheckMatchInitialDelay: ['hacheck_match_initial_delay', false],
@@ -120,9 +126,15 @@ export function systemSettingsOf(system: SystemConfig): SystemSettings {
     const [key, fallback] = entry as readonly [string, Value?];
     settings[name] = system.values[key] ?? (key in system.values ? null : fallback);
   }
+  // What PaaSTA walks through is an empty list when it is an empty mapping.
+  for (const list of ['deployBlacklist', 'hacheckSidecarVolumes', 'privateDockerRegistries']) {
+    const value = settings[list];
+    if (isMap(value) && Object.keys(value).length === 0) settings[list] = [];
+  }
   for (const port of ['sensuPort', 'synapsePort']) settings[port] = portNumber(settings[port]);
   const sidecar = settings.hacheckSidecarVolumes;
-  if (Array.isArray(sidecar)) settings.hacheckSidecarVolumes = reorderVolumes((sidecar as readonly Value[]).flatMap((entry) => dockerVolume(entry) ?? []));
+  if (Array.isArray(sidecar))
+    settings.hacheckSidecarVolumes = reorderVolumes((sidecar as readonly Value[]).flatMap((entry) => dockerVolume(entry) ?? []));
   return settings as SystemSettings;
 }
 

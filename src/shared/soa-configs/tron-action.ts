@@ -2,10 +2,19 @@
  * What a tron action asks of Tron. Rule: `TronActionConfig` and `format_tron_action_dict` in paasta_tools/tron_tools.py. Spark actions are
  * out of scope: their settings are those of an ordinary action.
  */
-import { appName, limitWithHash, nodeLabel, paastaPrefixed, secretName, serviceAccountName, ssmSecretName, YELP_PREFIXES } from '../contract/names.ts';
+import {
+  appName,
+  limitWithHash,
+  nodeLabel,
+  paastaPrefixed,
+  secretName,
+  serviceAccountName,
+  ssmSecretName,
+  YELP_PREFIXES,
+} from '../contract/names.ts';
 import { pythonText } from '../contract/python-text.ts';
 import { isMap, type Value, type ValueMap } from '../contract/values.ts';
-import { CAPS_DROP } from './instance-settings.ts';
+import { CAPS_DROP } from './docker-parameters.ts';
 import { ZONE_LABELS, locationRequirements, selectorRequirements } from './node-requirements.ts';
 import type { InstanceSettings, SecretVolume } from './settings-types.ts';
 import type { SystemConfig } from './types.ts';
@@ -49,11 +58,22 @@ export function tronActionOf(settings: InstanceSettings, system: SystemConfig, s
   const selectors = isMap(config.node_selectors) ? config.node_selectors : {};
   const secretVolumes = settings.secretVolumes.map((volume) => tronSecretVolume(settings, volume, sharedSecrets));
   const secretEnv = Object.fromEntries([
-    ...Object.entries(settings.secretEnv).map(([variable, key]) => [variable, { secret_name: secretName(settings.namespace, settings.service, key), key }]),
-    ...Object.entries(settings.sharedSecretEnv).map(([variable, key]) => [variable, { secret_name: secretName(settings.namespace, SHARED, key), key }]),
+    ...Object.entries(settings.secretEnv).map(([variable, key]) => [
+      variable,
+      { secret_name: secretName(settings.namespace, settings.service, key), key },
+    ]),
+    ...Object.entries(settings.sharedSecretEnv).map(([variable, key]) => [
+      variable,
+      { secret_name: secretName(settings.namespace, SHARED, key), key },
+    ]),
   ]) as SecretEnvironment;
   const app = appName(settings.service, settings.instance);
-  const ssmSecretEnv = Object.fromEntries(settings.ssmSecrets.map((entry) => [entry.secret_name, { secret_name: ssmSecretName(settings.namespace, app, pythonText(entry.secret_name ?? '')), key: entry.secret_name }])) as SecretEnvironment;
+  const ssmSecretEnv = Object.fromEntries(
+    settings.ssmSecrets.map((entry) => [
+      entry.secret_name,
+      { secret_name: ssmSecretName(settings.namespace, app, pythonText(entry.secret_name ?? '')), key: entry.secret_name },
+    ]),
+  ) as SecretEnvironment;
   const facts = {
     job: settings.instance.slice(0, dot),
     action: settings.instance.slice(dot + 1),
@@ -96,10 +116,14 @@ function nodeSelectorsOf(settings: InstanceSettings, selectors: ValueMap): Reado
 }
 
 function affinitiesOf(settings: InstanceSettings, system: SystemConfig, selectors: ValueMap): TronAction['nodeAffinities'] {
-  const requirements = [...locationRequirements(settings.deployWhitelist, settings.deployBlacklist), ...(selectorRequirements(selectors) ?? [])];
+  const requirements = [
+    ...locationRequirements(settings.deployWhitelist, settings.deployBlacklist),
+    ...(selectorRequirements(selectors) ?? []),
+  ];
   const pools = system.values.pool_node_affinities;
   const ofPool = isMap(pools) ? pools[settings.pool] : undefined;
-  if (system.values.enable_tron_tsc !== false && isMap(ofPool) && !ZONE_LABELS.some((label) => label in selectors)) requirements.push(...(selectorRequirements(ofPool) ?? []));
+  if (system.values.enable_tron_tsc !== false && isMap(ofPool) && !ZONE_LABELS.some((label) => label in selectors))
+    requirements.push(...(selectorRequirements(ofPool) ?? []));
   return requirements.length === 0 ? null : requirements.map(({ key, operator, values }) => ({ key, operator, value: values }));
 }
 
@@ -128,18 +152,29 @@ function render(settings: InstanceSettings, system: SystemConfig, facts: Omit<Tr
     Object.assign(result, {
       secret_env: secretEnv,
       field_selector_env: fields,
-      env: { ...Object.fromEntries(Object.entries(settings.env).filter(([name]) => !(name in fields) && !(name in secretEnv))), ENABLE_PER_INSTANCE_LOGSPOUT: '1' },
+      env: {
+        ...Object.fromEntries(Object.entries(settings.env).filter(([name]) => !(name in fields) && !(name in secretEnv))),
+        ENABLE_PER_INSTANCE_LOGSPOUT: '1',
+      },
       node_selectors: facts.nodeSelectors,
       node_affinities: facts.nodeAffinities,
       cap_add: settings.capAdd,
       cap_drop: CAPS_DROP,
       labels: labelsOf(settings, system, facts.idempotent),
-      annotations: { [paastaPrefixed('routable_ip')]: facts.executor === 'spark' ? 'true' : 'false', [paastaPrefixed('service')]: settings.service, [paastaPrefixed('instance')]: settings.instance },
+      annotations: {
+        [paastaPrefixed('routable_ip')]: facts.executor === 'spark' ? 'true' : 'false',
+        [paastaPrefixed('service')]: settings.service,
+        [paastaPrefixed('instance')]: settings.instance,
+      },
       projected_sa_volumes: facts.projectedSaVolumes,
       cpus: settings.cpus,
       mem: settings.mem,
       disk: settings.disk,
-      extra_volumes: settings.volumes.map((volume) => ({ container_path: volume.containerPath, host_path: volume.hostPath, mode: volume.mode })),
+      extra_volumes: settings.volumes.map((volume) => ({
+        container_path: volume.containerPath,
+        host_path: volume.hostPath,
+        mode: volume.mode,
+      })),
       docker_image: settings.dockerUrl ?? '',
     });
     if (system.values.enable_tron_tsc !== false) {
@@ -158,7 +193,10 @@ function render(settings: InstanceSettings, system: SystemConfig, facts: Omit<Tr
 }
 
 function labelsOf(settings: InstanceSettings, system: SystemConfig, idempotent: boolean): Readonly<Record<string, string>> {
-  const costOwner = isTruthy(system.values.enable_cost_owner_label) && settings.costOwner !== null && settings.costOwner !== '' ? { 'yelp.com/cost_owner': settings.costOwner } : {};
+  const costOwner =
+    isTruthy(system.values.enable_cost_owner_label) && settings.costOwner !== null && settings.costOwner !== ''
+      ? { 'yelp.com/cost_owner': settings.costOwner }
+      : {};
   return {
     [paastaPrefixed('cluster')]: settings.cluster,
     [POOL_LABEL]: settings.pool,

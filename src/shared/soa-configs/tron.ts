@@ -5,18 +5,38 @@
 import { problem, type Problem } from '../contract/errors.ts';
 import { deepMerge } from '../contract/merge.ts';
 import { isMap, type Value, type ValueMap } from '../contract/values.ts';
+import type { TronJobEntry } from './schema-types.ts';
 import type { Position } from './types.ts';
 import { emptyMap, entriesOf, isTruthy, keysOf } from './yaml-values.ts';
 import type { YamlDocument } from './yaml.ts';
 
 /** Keys of `monitoring` that Tron understands. */
 const MONITORING_KEYS = [
-  'alert_after', 'check_oom_events', 'check_that_every_day_has_a_successful_run', 'component', 'dependencies', 'description', 'irc_channels', 'issuetype', 'notification_email', 'page',
-  'page_for_expected_runtime', 'priority', 'project', 'realert_every', 'runbook', 'slack_channels', 'tags', 'team', 'ticket', 'tip',
-];
+  'alert_after',
+  'check_oom_events',
+  'check_that_every_day_has_a_successful_run',
+  'component',
+  'dependencies',
+  'description',
+  'irc_channels',
+  'issuetype',
+  'notification_email',
+  'page',
+  'page_for_expected_runtime',
+  'priority',
+  'project',
+  'realert_every',
+  'runbook',
+  'slack_channels',
+  'tags',
+  'team',
+  'ticket',
+  'tip',
+] as const satisfies readonly (keyof NonNullable<TronJobEntry['monitoring']>)[];
 
 export interface TronAction {
-  readonly instance: string;
+  /** `undefined`: a problem of a job that names no actions. */
+  readonly instance: string | undefined;
   readonly path: readonly string[];
   readonly position: Position;
   readonly config: ValueMap;
@@ -24,9 +44,15 @@ export interface TronAction {
 }
 
 /** Actions of all jobs of a file, in file order. */
-export function tronActions(file: ValueMap, service: string, general: ValueMap, monitoringFile: Value, document: YamlDocument): readonly TronAction[] {
+export function tronActions(
+  file: ValueMap,
+  service: string,
+  general: ValueMap,
+  monitoringFile: Value,
+  document: YamlDocument,
+): readonly TronAction[] {
   const found: TronAction[] = [];
-  const bad = (instance: string, path: readonly string[], message: string, hint: string): void => {
+  const bad = (instance: string | undefined, path: readonly string[], message: string, hint: string): void => {
     const position = document.position(path);
     found.push({ instance, path, position, config: emptyMap(), problem: problem('TRON_JOB_INVALID', message, { ...position, hint }) });
   };
@@ -37,7 +63,11 @@ export function tronActions(file: ValueMap, service: string, general: ValueMap, 
       continue;
     }
     const actions = jobValue.actions;
-    if (actions === undefined) continue;
+    if (actions === undefined) {
+      // PaaSTA's listing passes over it, and its loading of any other job of the file fails.
+      bad(undefined, [job], `job '${job}' has no actions`, "write 'actions:' and below it 'name:' with a command");
+      continue;
+    }
     if (!isMap(actions)) {
       bad(job, [job, 'actions'], `actions of job '${job}' must be a mapping from name to action`, "write 'name:' and its keys below");
       continue;
@@ -48,7 +78,12 @@ export function tronActions(file: ValueMap, service: string, general: ValueMap, 
         bad(`${job}.${name}`, path, `action '${name}' of job '${job}' must be a mapping`, "give it at least 'command:'");
         continue;
       }
-      found.push({ instance: `${job}.${name}`, path, position: document.position(path), config: actionConfig(action, jobValue, service, general, monitoringFile) });
+      found.push({
+        instance: `${job}.${name}`,
+        path,
+        position: document.position(path),
+        config: actionConfig(action, jobValue, service, general, monitoringFile),
+      });
     }
   }
   return found;
@@ -62,7 +97,8 @@ function actionConfig(action: ValueMap, job: ValueMap, service: string, general:
   if (action.cost_owner === undefined && costOwner !== undefined && isTruthy(costOwner)) added.cost_owner = costOwner;
   const monitoring = emptyMap();
   for (const source of [monitoringFile, job.monitoring]) {
-    if (isMap(source)) for (const key of keysOf(source)) if (MONITORING_KEYS.includes(key)) monitoring[key] = source[key] as Value;
+    if (isMap(source))
+      for (const key of keysOf(source)) if ((MONITORING_KEYS as readonly string[]).includes(key)) monitoring[key] = source[key] as Value;
   }
   const config = deepMerge(added, action) as Record<string, Value>;
   config.monitoring = monitoring;

@@ -2,13 +2,7 @@
 import type { Problem } from '../contract/errors.ts';
 import type { Value, ValueMap } from '../contract/values.ts';
 import type { Pipeline } from './pipeline.ts';
-
-/** A place in a file; line and column from 1. */
-export interface Position {
-  readonly file: string;
-  readonly line?: number;
-  readonly column?: number;
-}
+import type { Position } from './position.ts';
 
 /** Types of instances that we read. Only the first two are reconciled by deploy. */
 export type InstanceType = 'kubernetes' | 'eks' | 'adhoc' | 'tron';
@@ -49,6 +43,21 @@ export interface MeshNamespace {
   readonly inMesh: boolean;
 }
 
+/** A job of tron-<cluster>.yaml. */
+export interface TronJob {
+  readonly service: string;
+  readonly cluster: string;
+  readonly job: string;
+  /** The mapping of the job as it stands in the file. */
+  readonly config: ValueMap;
+  /** Its actions in file order, each an instance `job.action`. */
+  readonly actions: readonly InstanceConfig[];
+  /** Every action that the file names could be read. */
+  readonly complete: boolean;
+  /** Where a key of the job stands; the job's own position when it is absent. */
+  position(path?: readonly (string | number)[]): Position;
+}
+
 /** A service: everything that soa-configs says about it, for the clusters that the system configuration knows. */
 export interface ServiceConfig {
   readonly service: string;
@@ -58,10 +67,14 @@ export interface ServiceConfig {
   readonly gitUrl: string | null | undefined;
   /** `docker_registry` of service.yaml. */
   readonly dockerRegistry: string | undefined;
-  /** Deploy groups of deploy.yaml in pipeline order, parallel blocks flattened; `undefined` without deploy.yaml. */
+  /** Deploy groups of deploy.yaml in pipeline order, parallel blocks flattened; `undefined` without deploy.yaml, or when it cannot be read. */
   readonly pipelineDeployGroups: readonly string[] | undefined;
   /** Instances in file order, by cluster name, then type order adhoc, kubernetes, eks, tron. */
   readonly instances: readonly InstanceConfig[];
+  /** Instances that nothing may run, because their deploy group is no name or another file of the service is broken. Only for checks: the rest of their files is told in the same run. */
+  readonly unusable: readonly InstanceConfig[];
+  /** Jobs of the clusters' tron files. */
+  readonly tronJobs: readonly TronJob[];
   /** Everything that is wrong, instances that could not be read included. */
   readonly problems: readonly Problem[];
   /** Namespace of a registration in the service's own smartstack.yaml, whatever service the registration names (as PaaSTA looks it up: R7). */
@@ -107,4 +120,4 @@ export interface SoaConfigs {
   readonly problems: readonly Problem[];
 }
 
-export type { Value, ValueMap };
+export type { Position, Value, ValueMap };

@@ -19,11 +19,33 @@ export function checkRequires(document: YamlDocument): readonly PlacedProblem[] 
       const action = actions[name];
       const list = isMap(action) ? action.requires : undefined;
       const wanted = (Array.isArray(list) ? (list as readonly Value[]) : []).filter((one): one is string => typeof one === 'string');
-      for (const [index, one] of wanted.entries()) if (!names.includes(one)) faults.push(placed(document, [job, 'actions', name, 'requires', index], 'UNKNOWN_ACTION', `job '${job}': action '${name}' requires '${one}', which is no action of the job`, suggestName(one, names)));
-      needs.set(name, wanted.filter((one) => names.includes(one)));
+      for (const [index, one] of wanted.entries())
+        if (!names.includes(one))
+          faults.push(
+            placed(
+              document,
+              [job, 'actions', name, 'requires', index],
+              'UNKNOWN_ACTION',
+              `job '${job}': action '${name}' requires '${one}', which is no action of the job`,
+              suggestName(one, names),
+            ),
+          );
+      needs.set(
+        name,
+        wanted.filter((one) => names.includes(one)),
+      );
     }
     const circle = findCircle(needs);
-    if (circle !== undefined) faults.push(placed(document, [job, 'actions', circle[0] as string, 'requires'], 'CYCLIC_ACTIONS', `job '${job}': actions wait for each other: ${circle.join(' → ')}`, 'remove one of the requires'));
+    if (circle !== undefined)
+      faults.push(
+        placed(
+          document,
+          [job, 'actions', circle[0] as string, 'requires'],
+          'CYCLIC_ACTIONS',
+          `job '${job}': actions wait for each other: ${circle.join(' → ')}`,
+          'remove one of the requires',
+        ),
+      );
   }
   return faults;
 }

@@ -2,32 +2,44 @@
  * `paasta validate`: everything that can be told about a service's files without a cluster. Rules: paasta_tools/cli/cmds/validate.py. Unlike
  * PaaSTA, no check ends the others: all problems of all files come back from one run, each on its line.
  */
-import { UserError, problem, warning, type Problem } from '../contract/errors.ts';
+import { problem, type Problem } from '../contract/errors.ts';
 import { sanitiseName } from '../contract/names.ts';
 import type { TreeReader } from '../contract/ports.ts';
-import { quoted } from '../contract/validity.ts';
 import { isMap, type Value } from '../contract/values.ts';
-import { readJson } from './json.ts';
-import { checkSchema, placed, SCHEMA_KINDS, type PlacedProblem, type SchemaKind } from './schema-check.ts';
+import { SCHEMA_KINDS, type PlacedProblem, type SchemaKind } from './schema-check.ts';
+import { ServiceFiles } from './service-files.ts';
 import { readText } from './system-config.ts';
 import type { InstanceConfig, ServiceConfig, SoaConfigs, SystemConfig } from './types.ts';
-import { checkAutoscaling, checkCpuBurst, checkMinMax, checkObject, checkOwnRules, checkPoolLimits, checkSecrets, isLongRunning, type SecretState } from './validate-instances.ts';
-import { checkMesh, type MeshWorld } from './validate-mesh.ts';
-import { checkTronJobs } from './validate-tron.ts';
+import { checkFile, NAME_LIMIT } from './validate-files.ts';
+import {
+  checkAutoscaling,
+  checkCpuBurst,
+  checkMinMax,
+  checkObject,
+  checkOwnRules,
+  checkPoolLimits,
+  checkSecrets,
+  isLongRunning,
+} from './validate-instances.ts';
+import { checkMesh } from './validate-mesh.ts';
+import { secretState } from './validate-secrets.ts';
+import { checkCleanups, checkTronJobs } from './validate-tron.ts';
+import type { ValidationWorld } from './validation-world.ts';
 import { isTruthy, keysOf } from './yaml-values.ts';
 import { readYaml, type YamlDocument } from './yaml.ts';
 
-/** Longest service or instance name once it is sanitised. */
-const NAME_LIMIT = 63;
-const MAX_DEPTH = 10;
-
-export type CheckName = 'schemas' | 'tron' | 'objects' | 'unique-names' | 'autoscaling' | 'secrets' | 'min-max' | 'pool-limits' | 'cpu-burst' | 'smartstack' | 'monitoring-file';
-
-/** What the machine knows beyond the tree; what is absent is not checked. */
-export interface ValidationWorld extends MeshWorld {
-  /** Known monitoring teams. */
-  readonly teams?: readonly string[] | undefined;
-}
+export type CheckName =
+  | 'schemas'
+  | 'tron'
+  | 'objects'
+  | 'unique-names'
+  | 'autoscaling'
+  | 'secrets'
+  | 'min-max'
+  | 'pool-limits'
+  | 'cpu-burst'
+  | 'smartstack'
+  | 'monitoring-file';
 
 export interface FileVerdict {
   /** Relative to the service's directory. */
@@ -49,33 +61,37 @@ export interface ServiceVerdict {
 }
 
 /** Validates one service. */
-export function validateService(tree: TreeReader, system: SystemConfig, soa: SoaConfigs, service: string, world: ValidationWorld = {}): ServiceVerdict {
+export function validateService(
+  tree: TreeReader,
+  system: SystemConfig,
+  soa: SoaConfigs,
+  service: string,
+  world: ValidationWorld = {},
+): ServiceVerdict {
   const fail = (code: string, message: string, hint?: string): ServiceVerdict => {
     const none = {} as Record<CheckName, boolean>;
-    return { service, ok: false, precondition: false, checks: none, files: [], problems: [problem(code, message, { file: service, ...(hint === undefined ? {} : { hint }) })] };
+    return {
+      service,
+      ok: false,
+      precondition: false,
+      checks: none,
+      files: [],
+      problems: [problem(code, message, { file: service, ...(hint === undefined ? {} : { hint }) })],
+    };
   };
-  const files = soa.has(service) ? walk(tree, service, '', 0) : [];
-  if (!soa.has(service)) return fail('UNKNOWN_SERVICE', `there is no directory '${service}'`);
-  if (!files.some((file) => !file.includes('/') && file.endsWith('.yaml'))) return fail('NO_YAML', `the directory '${service}' holds no YAML files`);
-  if (sanitiseName(service).length > NAME_LIMIT) return fail('SERVICE_NAME_TOO_LONG', `the name '${service}' has more than ${NAME_LIMIT} characters (each _ counts as two)`);
+  // The directory of shared secrets is no service, and is validated all the same when somebody asks for it.
+  const known = soa.has(service) || (service === '_shared' && directories(tree).includes(service));
+  if (!known) return fail('UNKNOWN_SERVICE', `there is no directory '${service}'`);
+  const files = new ServiceFiles(tree, service);
+  if (!files.names.some((file) => !file.includes('/') && file.endsWith('.yaml')))
+    return fail('NO_YAML', `the directory '${service}' holds no YAML files`);
+  if (sanitiseName(service).length > NAME_LIMIT)
+    return fail('SERVICE_NAME_TOO_LONG', `the name '${service}' has more than ${NAME_LIMIT} characters (each _ counts as two)`);
   return new Validation(tree, system, soa, service, world, files).run();
 }
 
-function walk(tree: TreeReader, service: string, inside: string, depth: number): readonly string[] {
-  if (depth > MAX_DEPTH) return [];
-  let entries;
-  try {
-    entries = tree.list(inside === '' ? service : `${service}/${inside}`);
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    return [];
-  }
-  return entries.flatMap((entry) => {
-    const path = inside === '' ? entry.name : `${inside}/${entry.name}`;
-    // PaaSTA's glob leaves hidden names out.
-    if (entry.name.startsWith('.')) return [];
-    return entry.kind === 'directory' ? walk(tree, service, path, depth + 1) : [path];
-  });
+function directories(tree: TreeReader): readonly string[] {
+  return tree.list('').flatMap((entry) => (entry.kind === 'directory' ? [entry.name] : []));
 }
 
 class Validation {
@@ -84,13 +100,12 @@ class Validation {
   private readonly soa: SoaConfigs;
   private readonly service: string;
   private readonly world: ValidationWorld;
-  private readonly files: readonly string[];
+  private readonly files: ServiceFiles;
   private readonly config: ServiceConfig;
-  private readonly documents = new Map<string, YamlDocument | undefined>();
   private readonly failed = new Set<CheckName>();
   private readonly problems: Problem[] = [];
 
-  constructor(tree: TreeReader, system: SystemConfig, soa: SoaConfigs, service: string, world: ValidationWorld, files: readonly string[]) {
+  constructor(tree: TreeReader, system: SystemConfig, soa: SoaConfigs, service: string, world: ValidationWorld, files: ServiceFiles) {
     this.tree = tree;
     this.system = system;
     this.soa = soa;
@@ -113,7 +128,19 @@ class Validation {
     this.instances();
     this.smartstack();
     this.monitoringFile();
-    const names: readonly CheckName[] = ['schemas', 'tron', 'objects', 'unique-names', 'autoscaling', 'secrets', 'min-max', 'pool-limits', 'cpu-burst', 'smartstack', 'monitoring-file'];
+    const names: readonly CheckName[] = [
+      'schemas',
+      'tron',
+      'objects',
+      'unique-names',
+      'autoscaling',
+      'secrets',
+      'min-max',
+      'pool-limits',
+      'cpu-burst',
+      'smartstack',
+      'monitoring-file',
+    ];
     const problems = sorted(this.problems);
     return {
       service: this.service,
@@ -131,27 +158,17 @@ class Validation {
   }
 
   private document(file: string): YamlDocument | undefined {
-    if (!this.documents.has(file)) {
-      const path = `${this.service}/${file}`;
-      const problems: Problem[] = [];
-      const text = readText(this.tree, path, problems);
-      const read = text === undefined ? undefined : readYaml(text, path);
-      if (read?.problem !== undefined) problems.push(read.problem);
-      if (read?.document !== undefined) problems.push(...duplicateKeys(read.document));
-      // The files that the loader reads are told by it already.
-      this.problems.push(...problems);
-      this.documents.set(file, read?.document?.recursive === undefined ? read?.document : undefined);
-    }
-    return this.documents.get(file);
+    // The files that the loader reads are told by it already: what is said twice is reported once.
+    return this.files.document(file, (faults) => this.problems.push(...faults));
   }
 
   private schemas(): readonly FileVerdict[] {
     const verdicts: FileVerdict[] = [];
-    for (const file of this.files.filter((name) => name.endsWith('.yaml'))) {
+    for (const file of this.files.names.filter((name) => name.endsWith('.yaml'))) {
       for (const schema of SCHEMA_KINDS.filter((kind) => file.startsWith(kind))) {
         const document = this.document(file);
-        const faults = document === undefined ? [] : [...checkSchema(schema, document), ...this.beyondSchema(schema, document)];
-        const ok = document !== undefined && faults.length === 0;
+        const faults = document === undefined ? [] : checkFile(schema, document);
+        const ok = document !== undefined && !faults.some((told) => told.severity === 'error');
         if (!ok) this.failed.add('schemas');
         this.problems.push(...faults);
         verdicts.push({ file, schema, ok, problems: faults });
@@ -160,33 +177,17 @@ class Validation {
     return verdicts;
   }
 
-  /** What PaaSTA checks beside the schema of a file: lengths of names, bounds of rollback conditions. */
-  private beyondSchema(schema: SchemaKind, document: YamlDocument): readonly PlacedProblem[] {
-    const value = document.value;
-    if (!isMap(value)) return [];
-    if (schema === 'kubernetes' || schema === 'eks') {
-      return keysOf(value)
-        .filter((name) => !name.startsWith('_') && sanitiseName(name).length > NAME_LIMIT)
-        .map((name) => placed(document, [name], 'INSTANCE_NAME_TOO_LONG', `the name ${quoted(name)} has more than ${NAME_LIMIT} characters (each _ counts as two)`));
-    }
-    if (schema !== 'rollback') return [];
-    const { conditions } = value;
-    if (!isMap(conditions)) return [placed(document, [], 'MISSING_KEY', "the file needs the key 'conditions'")];
-    return keysOf(conditions).flatMap((source) => {
-      const queries = conditions[source];
-      return (Array.isArray(queries) ? (queries as readonly Value[]) : []).flatMap((query, index) =>
-        isMap(query) && !isTruthy(query.lower_bound) && !isTruthy(query.upper_bound) ? [placed(document, ['conditions', source, index], 'MISSING_KEY', `condition ${index + 1} of ${source} needs lower_bound or upper_bound, other than 0`)] : [],
-      );
-    });
-  }
-
   private tron(): void {
-    for (const file of this.files.filter((name) => /^tron-[-0-9a-z_]*\.yaml$/.test(name))) {
+    for (const file of this.files.names.filter((name) => /^tron-[-0-9a-z_]*\.yaml$/.test(name))) {
       const document = this.document(file);
       const cluster = file.slice('tron-'.length, -'.yaml'.length);
       if (document === undefined) this.failed.add('tron');
       else {
         this.tell('tron', checkTronJobs(document, this.config.monitoringFile, this.world.teams));
+        this.tell(
+          'tron',
+          checkCleanups(document, this.service, cluster, (name) => this.groupsOf(name)),
+        );
         const actions = this.config.instances.filter((instance) => instance.type === 'tron' && instance.cluster === cluster);
         if (actions.some((instance) => checkObject(instance, (name) => this.groupsOf(name)).length > 0)) this.failed.add('tron');
       }
@@ -197,6 +198,14 @@ class Validation {
     return (service === this.service ? this.config : this.soa.load(service)).pipeline.deployGroups;
   }
 
+  /** For an instance that cannot be used: whether its own deploy group and those of the pipeline could be read. */
+  private groupsAreKnown({ config, deployGroup }: InstanceConfig): boolean {
+    const broken = this.config.problems.some(
+      ({ file, severity }) => severity === 'error' && (file === `${this.service}/deploy.yaml` || file === `${this.service}/service.yaml`),
+    );
+    return !broken && (deployGroup !== undefined || config.deploy_group === undefined);
+  }
+
   private uniqueNames(): void {
     const skipped = this.system.values.skip_unique_instance_name_validation;
     if (Array.isArray(skipped) && (skipped as readonly Value[]).includes(this.service)) return;
@@ -205,7 +214,14 @@ class Validation {
       const key = `${cluster}.${instance}`;
       const first = seen.get(key);
       if (first === undefined) seen.set(key, type);
-      else this.tell('unique-names', [problem('DUPLICATE_INSTANCE', `instance '${instance}' is in ${first}-${cluster}.yaml too: a name may stand in one file per cluster`, { ...position, hint: 'rename one of the two' })]);
+      else
+        this.tell('unique-names', [
+          problem(
+            'DUPLICATE_INSTANCE',
+            `instance '${instance}' is in ${first}-${cluster}.yaml too: a name may stand in one file per cluster`,
+            { ...position, hint: 'rename one of the two' },
+          ),
+        ]);
     }
   }
 
@@ -213,7 +229,16 @@ class Validation {
     const map = this.system.values.vault_cluster_map;
     const ecosystems = isMap(map) ? map : {};
     for (const cluster of this.config.clusters) {
-      if (!isTruthy(ecosystems[cluster])) this.tell('secrets', [problem('UNKNOWN_ECOSYSTEM', `cluster '${cluster}' is not in vault_cluster_map of the system configuration`, { file: this.service, hint: 'add it there: the ecosystem says which ciphertext of a secret counts' })]);
+      const file = this.files.names.find((name) => !name.includes('/') && name.endsWith(`-${cluster}.yaml`));
+      if (!isTruthy(ecosystems[cluster]))
+        this.tell('secrets', [
+          problem('UNKNOWN_ECOSYSTEM', `cluster '${cluster}' is not in vault_cluster_map of the system configuration`, {
+            file: file === undefined ? this.service : `${this.service}/${file}`,
+            line: 1,
+            column: 1,
+            hint: 'add it there: the ecosystem says which ciphertext of a secret counts',
+          }),
+        ]);
     }
     const skip = (key: string): boolean => {
       const list = this.system.values[key];
@@ -222,52 +247,58 @@ class Validation {
     // Of a name in several files PaaSTA finds the first type only: the others fail no check but the one of unique names.
     const order = ['adhoc', 'kubernetes', 'eks', 'tron'];
     const found = new Map<string, number>();
-    for (const { cluster, instance, type } of this.config.declared) found.set(`${cluster}.${instance}`, Math.min(order.indexOf(type), found.get(`${cluster}.${instance}`) ?? order.length));
-    for (const instance of this.config.instances) {
+    for (const { cluster, instance, type } of this.config.declared)
+      found.set(`${cluster}.${instance}`, Math.min(order.indexOf(type), found.get(`${cluster}.${instance}`) ?? order.length));
+    const { instances, unusable } = this.config;
+    const able = new Set(instances);
+    for (const instance of [...instances, ...unusable]) {
       const shadowed = found.get(`${instance.cluster}.${instance.instance}`) !== order.indexOf(instance.type);
       if (shadowed && skip('skip_unique_instance_name_validation')) continue;
+      // PaaSTA comes to no check of what cannot be used.
+      const usable = able.has(instance);
       const tell = (check: CheckName, faults: readonly Problem[]): void => {
-        if (shadowed) this.problems.push(...faults);
+        if (shadowed || !usable) this.problems.push(...faults);
         else this.tell(check, faults);
       };
-      tell('objects', checkObject(instance, (name) => this.groupsOf(name)));
+      tell(
+        'objects',
+        checkObject(instance, (name) => (usable || this.groupsAreKnown(instance) ? this.groupsOf(name) : undefined)),
+      );
       tell('min-max', checkMinMax(instance));
       tell('pool-limits', checkPoolLimits(instance, this.system));
       const ecosystem = ecosystems[instance.cluster];
-      if (typeof ecosystem === 'string' && ecosystem !== '') tell('secrets', checkSecrets(instance, ecosystem, (owner, secret, of) => this.secret(owner, secret, of)));
+      if (typeof ecosystem === 'string' && ecosystem !== '')
+        tell(
+          'secrets',
+          checkSecrets(instance, ecosystem, (owner, secret, of) => secretState(this.tree, owner, secret, of)),
+        );
       this.problems.push(...checkOwnRules(instance, (owner, secret) => this.soa.secrets(owner).includes(secret)));
       if (!isLongRunning(instance)) continue;
       const document = this.document(`${instance.type}-${instance.cluster}.yaml`);
       if (document === undefined) continue;
-      if (!this.templated(instance, [instance.type])) tell('autoscaling', checkAutoscaling(instance, document, skip('skip_cpu_override_validation')));
-      if (!this.templated(instance, ['kubernetes', 'eks']) && !skip('skip_cpu_burst_validation')) tell('cpu-burst', checkCpuBurst(instance, document));
+      if (!this.templated(instance, [instance.type]))
+        tell('autoscaling', checkAutoscaling(instance, document, skip('skip_cpu_override_validation')));
+      if (!this.templated(instance, ['kubernetes', 'eks']) && !skip('skip_cpu_burst_validation'))
+        tell('cpu-burst', checkCpuBurst(instance, document));
     }
   }
 
   /** The file is made from a template, into which comments cannot be written. */
   private templated(instance: InstanceConfig, types: readonly string[]): boolean {
-    return types.some((type) => this.files.includes(`${type}-${instance.cluster}.in`));
-  }
-
-  private secret(owner: string, secret: string, ecosystem: string): SecretState {
-    const file = `${owner}/secrets/${secret}.json`;
-    const text = readText(this.tree, file, []);
-    if (text === undefined) return 'missing';
-    const { document } = readJson(text, file);
-    const environments = isMap(document?.value) ? document.value.environments : undefined;
-    if (!isMap(environments)) return 'broken';
-    const entry = environments[ecosystem];
-    return isMap(entry) && Object.hasOwn(entry, 'ciphertext') ? 'ok' : 'no-ciphertext';
+    return types.some((type) => this.files.names.includes(`${type}-${instance.cluster}.in`));
   }
 
   private smartstack(): void {
-    if (!this.files.includes('smartstack.yaml')) return;
+    if (!this.files.names.includes('smartstack.yaml')) return;
     const document = this.document('smartstack.yaml');
     if (document === undefined) {
       this.failed.add('smartstack');
       return;
     }
-    this.tell('smartstack', checkMesh(this.service, document, this.world, (other) => this.namespacesOf(other)));
+    this.tell(
+      'smartstack',
+      checkMesh(this.service, document, this.world, (other) => this.namespacesOf(other)),
+    );
   }
 
   private namespacesOf(service: string): readonly string[] | undefined {
@@ -278,18 +309,25 @@ class Validation {
   }
 
   private monitoringFile(): void {
-    if (this.files.includes('service.yaml') && !this.files.includes('monitoring.yaml')) this.tell('monitoring-file', [problem('NO_MONITORING', 'there is no monitoring.yaml: nobody is told when the service breaks', { file: `${this.service}/monitoring.yaml`, hint: "add the file with at least 'team: …'" })]);
+    if (this.files.names.includes('service.yaml') && !this.files.names.includes('monitoring.yaml'))
+      this.tell('monitoring-file', [
+        problem('NO_MONITORING', 'there is no monitoring.yaml: nobody is told when the service breaks', {
+          file: `${this.service}/monitoring.yaml`,
+          hint: "add the file with at least 'team: …'",
+        }),
+      ]);
   }
-}
-
-/** Keys that count only once: the last one wins, and the first is most likely forgotten. */
-export function duplicateKeys(document: YamlDocument): readonly Problem[] {
-  return document.duplicates.map(({ key, position, first }) => warning('DUPLICATE_KEY', `the key '${key}' is there twice (first on line ${first.line ?? '?'}): this one counts`, { ...position, hint: 'remove one of the two' }));
 }
 
 /** In order of file and line, each once. */
 function sorted(problems: readonly Problem[]): readonly Problem[] {
   const unique = new Map<string, Problem>();
   for (const p of problems) unique.set(`${p.file ?? ''}:${p.line ?? 0}:${p.column ?? 0}:${p.message}`, p);
-  return [...unique.values()].sort((a, b) => ((a.file ?? '') < (b.file ?? '') ? -1 : (a.file ?? '') > (b.file ?? '') ? 1 : (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0)));
+  return [...unique.values()].sort((a, b) =>
+    (a.file ?? '') < (b.file ?? '')
+      ? -1
+      : (a.file ?? '') > (b.file ?? '')
+        ? 1
+        : (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0),
+  );
 }

@@ -65,9 +65,19 @@ export interface YamlDocument {
 }
 
 /** Ties a value to the nodes that it was made of. */
-export function documentOf(file: string, text: string, lines: LineTable, root: Node | undefined, value: Value, { recursiveAt, duplicates }: Noticed): YamlDocument {
+export function documentOf(
+  file: string,
+  text: string,
+  lines: LineTable,
+  root: Node | undefined,
+  value: Value,
+  { recursiveAt, duplicates }: Noticed,
+): YamlDocument {
   const firsts = new Map(duplicates.map(({ at, first }) => [at, first]));
-  const find = (path: readonly (string | number)[], which: 'first' | 'last' = 'last'): { readonly key: number; readonly value: number; readonly found: boolean; readonly node?: Node | undefined } => {
+  const find = (
+    path: readonly (string | number)[],
+    which: 'first' | 'last' = 'last',
+  ): { readonly key: number; readonly value: number; readonly found: boolean; readonly node?: Node | undefined } => {
     let node = root;
     let key = root?.start ?? 0;
     for (const part of path) {
@@ -98,7 +108,11 @@ export function documentOf(file: string, text: string, lines: LineTable, root: N
     value,
     read: isTruthy(value) ? value : emptyMap(),
     recursive: recursiveAt === undefined ? undefined : { file, ...place(lines, recursiveAt) },
-    duplicates: duplicates.map(({ key, at, first }) => ({ key, position: { file, ...place(lines, at) }, first: { file, ...place(lines, first) } })),
+    duplicates: duplicates.map(({ key, at, first }) => ({
+      key,
+      position: { file, ...place(lines, at) },
+      first: { file, ...place(lines, first) },
+    })),
     position(path = [], which = 'key') {
       const found = find(path);
       return { file, ...place(lines, which === 'key' || !found.found ? found.key : found.value) };
@@ -110,7 +124,13 @@ export function documentOf(file: string, text: string, lines: LineTable, root: N
       const [first = '', ...rest] = text.slice(found.key, found.key + COMMENT_WINDOW).split(/\r\n|\r|\n/);
       const own = /(?:^|\s)(#.*)$/.exec(first)?.[1];
       const below = rest.findIndex((line) => !/^\s*(?:#.*)?$/.test(line));
-      return [...(own === undefined ? [] : [own]), ...rest.slice(0, below < 0 ? undefined : below).map((line) => line.trim()).filter((line) => line !== '')];
+      return [
+        ...(own === undefined ? [] : [own]),
+        ...rest
+          .slice(0, below < 0 ? undefined : below)
+          .map((line) => line.trim())
+          .filter((line) => line !== ''),
+      ];
     },
     firstScalar(path) {
       const { node } = find(path, 'first');

@@ -22,34 +22,65 @@ export function explainSyntax(text: string, offset: number, reason: string, line
   const current = lineAt(text, lines, line);
   const previous = line > 1 ? lineAt(text, lines, line - 1) : '';
 
-  for (const [candidate, number] of [[current, line], [previous, line - 1]] as const) {
+  for (const [candidate, number] of [
+    [current, line],
+    [previous, line - 1],
+  ] as const) {
     const start = lines[number - 1] ?? 0;
-    const tab = /^ *\t/.exec(candidate);
-    if (tab !== null) return at('a tab character is used as indentation', 'indent with spaces: YAML does not allow tabs there', start + tab[0].length - 1);
-    if (/^(<{7}|={7}|>{7})( |$)/.test(candidate)) return at('a merge conflict marker of git is left in the file', 'resolve the conflict', start);
+    const tab = (reason.startsWith('tab characters') ? /^(?: |[-?](?=[ \t]))*\t/ : /^ *\t/).exec(candidate);
+    if (tab !== null)
+      return at('a tab character is used as indentation', 'indent with spaces: YAML does not allow tabs there', start + tab[0].length - 1);
+    if (/^(<{7}|={7}|>{7})( |$)/.test(candidate))
+      return at('a merge conflict marker of git is left in the file', 'resolve the conflict', start);
   }
+  const invisible = /[\u0085\u2028\u2029]/.exec(`${previous}\n${current}`)?.[0];
+  if (invisible !== undefined)
+    return at(
+      `the invisible character U+${invisible.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')} ends a line here or just above`,
+      'remove it, or write it as an escape inside double quotes',
+    );
   if (/within a (single|double) quoted scalar/.test(reason)) {
     const opened = openQuote(text, offset);
-    return at(`a ${reason.includes('single') ? 'single' : 'double'} quote is opened and never closed`, `add the closing ${reason.includes('single') ? "'" : '"'}; inside single quotes write '' for one quote`, opened ?? offset);
+    return at(
+      `a ${reason.includes('single') ? 'single' : 'double'} quote is opened and never closed`,
+      `add the closing ${reason.includes('single') ? "'" : '"'}; inside single quotes write '' for one quote`,
+      opened ?? offset,
+    );
   }
   if (/within a flow collection/.test(reason)) return at("a '[' or '{' is never closed", "add the missing ']' or '}'");
-  for (const [candidate, number] of [[current, line], [previous, line - 1]] as const) {
+  for (const [candidate, number] of [
+    [current, line],
+    [previous, line - 1],
+  ] as const) {
     const assignment = /^(\s*(?:- )?)([\w.-]+)\s*=\s*(.*)$/.exec(candidate);
     if (assignment !== null && !/^[^=]*:(\s|$)/.test(candidate))
-      return at(`'${candidate.trim()}' is not 'key: value'`, `did you mean '${assignment[2] ?? ''}: ${assignment[3] ?? ''}'?`, (lines[number - 1] ?? 0) + (assignment[1] ?? '').length);
+      return at(
+        `'${candidate.trim()}' is not 'key: value'`,
+        `did you mean '${assignment[2] ?? ''}: ${assignment[3] ?? ''}'?`,
+        (lines[number - 1] ?? 0) + (assignment[1] ?? '').length,
+      );
     const glued = /^(\s*(?:- )?)([A-Za-z_][\w.-]*):([^\s:/].*)$/.exec(candidate);
-    if (glued !== null) return at(`'${candidate.trim()}' has no space after the colon`, `did you mean '${glued[2] ?? ''}: ${glued[3] ?? ''}'?`, (lines[number - 1] ?? 0) + (glued[1] ?? '').length);
+    if (glued !== null)
+      return at(
+        `'${candidate.trim()}' has no space after the colon`,
+        `did you mean '${glued[2] ?? ''}: ${glued[3] ?? ''}'?`,
+        (lines[number - 1] ?? 0) + (glued[1] ?? '').length,
+      );
   }
-  if (/unknown escape sequence/.test(reason)) return at('an escape inside double quotes is unknown', "use single quotes when you mean a backslash, or write '\\\\'");
+  if (/unknown escape sequence/.test(reason))
+    return at('an escape inside double quotes is unknown', "use single quotes when you mean a backslash, or write '\\\\'");
   if (/bad indentation of a mapping entry|can not read a block mapping entry|whitespace character is expected/.test(reason)) {
     const colon = /:\s.*:(\s|$)/.test(current);
     return colon
       ? at(`a second ': ' in '${current.trim()}' makes no sense to YAML`, 'put the value in quotes')
       : at('the indentation does not fit the lines above', 'keys of one mapping begin in the same column');
   }
-  if (/bad indentation of a sequence entry|deficient indentation/.test(reason)) return at('the indentation does not fit the lines above', "the '-' of one list stand in the same column");
-  if (/expected the node content|cannot start|reserved/.test(reason)) return at(`'${current.trim()}' cannot be read here`, 'put the value in quotes when it is text');
-  if (/end of the stream or a document separator|document/.test(reason)) return at('the file has text here that belongs to nothing above', 'check the indentation and for a missing key');
+  if (/bad indentation of a sequence entry|deficient indentation/.test(reason))
+    return at('the indentation does not fit the lines above', "the '-' of one list stand in the same column");
+  if (/expected the node content|cannot start|reserved/.test(reason))
+    return at(`'${current.trim()}' cannot be read here`, 'put the value in quotes when it is text');
+  if (/end of the stream or a document separator|document/.test(reason))
+    return at('the file has text here that belongs to nothing above', 'check the indentation and for a missing key');
   if (/missed comma/.test(reason)) return at("a comma is missing between the entries of '[ ]' or '{ }'", "add the ',' or quote the text");
   return at(`not valid YAML: ${reason}`, undefined);
 }

@@ -21,7 +21,8 @@ export function place(lines: LineTable, offset: number): { readonly line: number
   return { line: low + 1, column: offset - (lines[low] as number) + 1 };
 }
 
-const FORBIDDEN = /[\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x84\x86-\x9F\uFEFF\uFFFE\uFFFF]|[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/;
+const FORBIDDEN =
+  /[\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x84\x86-\x9F\uFEFF\uFFFE\uFFFF]|[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/;
 
 /** The first character that a YAML file must not hold. */
 export function checkCharacters(text: string): { readonly offset: number; readonly message: string; readonly hint: string } | undefined {

@@ -50,14 +50,24 @@ export function emptyMap(): Record<string, Value> {
   return Object.create(null) as Record<string, Value>;
 }
 
+/** Items of the list at a key; none when there is no list. */
+export function listIn(map: ValueMap, key: string): readonly Value[] {
+  const value = map[key];
+  return Array.isArray(value) ? (value as readonly Value[]) : [];
+}
+
 const BOOL = /^(?:yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$/;
-const FLOAT = /^(?:[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+][0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+\.[0-9_]*|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$/;
+const FLOAT =
+  /^(?:[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+][0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+\.[0-9_]*|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$/;
 const INT = /^(?:[-+]?0b[01_]+|[-+]?0[0-7_]+|[-+]?(?:0|[1-9][0-9_]*)|[-+]?0x[0-9a-fA-F_]+|[-+]?[1-9][0-9_]*(?::[0-5]?[0-9])+)$/;
 const NULL = /^(?:~|null|Null|NULL|)$/;
-const TIMESTAMP = /^(?:\d{4}-\d{2}-\d{2}|\d{4}-\d{1,2}-\d{1,2}(?:[Tt]|[ \t]+)\d{1,2}:\d{2}:\d{2}(?:\.\d*)?(?:[ \t]*(?:Z|[-+]\d{1,2}(?::\d{2})?))?)$/;
-const TIMESTAMP_PARTS = /^(\d{4})-(\d{1,2})-(\d{1,2})(?:(?:[Tt]|[ \t]+)(\d{1,2}):(\d{2}):(\d{2})(?:\.(\d*))?(?:[ \t]*(?:(Z)|([-+])(\d{1,2})(?::(\d{2}))?))?)?$/;
+const TIMESTAMP =
+  /^(?:\d{4}-\d{2}-\d{2}|\d{4}-\d{1,2}-\d{1,2}(?:[Tt]|[ \t]+)\d{1,2}:\d{2}:\d{2}(?:\.\d*)?(?:[ \t]*(?:Z|[-+]\d{1,2}(?::\d{2})?))?)$/;
+const TIMESTAMP_PARTS =
+  /^(\d{4})-(\d{1,2})-(\d{1,2})(?:(?:[Tt]|[ \t]+)(\d{1,2}):(\d{2}):(\d{2})(?:\.(\d*))?(?:[ \t]*(?:(Z)|([-+])(\d{1,2})(?::(\d{2}))?))?)?$/;
 
-const CORE = 'tag:yaml.org,2002:';
+/** What the tags of YAML's own types begin with. */
+export const CORE = 'tag:yaml.org,2002:';
 
 /** Tag that a plain scalar has without being told. */
 export function implicitTag(text: string): string {
@@ -166,7 +176,8 @@ function constructTimestamp(text: string): Value {
   const pad = (n: number, width = 2): string => String(n).padStart(width, '0');
   if (year < 1) throw new BadScalar(`'${text}' is not a date: there is no year 0`);
   if (month < 1 || month > 12) throw new BadScalar(`'${text}' is not a date: month must be in 1..12`);
-  if (day < 1 || day > new Date(Date.UTC(2000 + (year % 400), month, 0)).getUTCDate()) throw new BadScalar(`'${text}' is not a date: day is out of range for month`);
+  if (day < 1 || day > new Date(Date.UTC(2000 + (year % 400), month, 0)).getUTCDate())
+    throw new BadScalar(`'${text}' is not a date: day is out of range for month`);
   const date = `${pad(year, 4)}-${pad(month)}-${pad(day)}`;
   const at = (hour: number, minute: number, second: number, ms: number): number => {
     const d = new Date(0);

@@ -13,7 +13,11 @@ import { mapOf, plainOf, type Fields } from './values-of.ts';
 
 const DEFAULT_SETPOINT = 0.8;
 const DEFAULT_WINDOW_SECONDS = 1800;
-const SCALE_DOWN: Readonly<Fields> = { stabilizationWindowSeconds: 300, selectPolicy: 'Max', policies: [{ type: 'Percent', value: 30, periodSeconds: 60 }] };
+const SCALE_DOWN: Readonly<Fields> = {
+  stabilizationWindowSeconds: 300,
+  selectPolicy: 'Max',
+  policies: [{ type: 'Percent', value: 30, periodSeconds: 60 }],
+};
 
 function numberAt(provider: ValueMap, key: string, otherwise: number): number {
   return numberOf(provider[key]) ?? otherwise;
@@ -21,7 +25,10 @@ function numberAt(provider: ValueMap, key: string, otherwise: number): number {
 
 /** A metric that the metrics adapter serves for the workload as a whole. */
 function objectMetric(settings: InstanceSettings, metric: Fields, target: Fields): Fields {
-  return { type: 'Object', object: { describedObject: { apiVersion: 'apps/v1', kind: 'Deployment', name: settings.appName }, metric, target } };
+  return {
+    type: 'Object',
+    object: { describedObject: { apiVersion: 'apps/v1', kind: 'Deployment', name: settings.appName }, metric, target },
+  };
 }
 
 function prometheusMetric(settings: InstanceSettings, provider: MetricsProvider): Fields {
@@ -37,7 +44,10 @@ function metricOf(settings: InstanceSettings, provider: MetricsProvider, index: 
   switch (provider.type) {
     case 'cpu':
     case 'memory':
-      return { type: 'Resource', resource: { name: provider.type, target: { type: 'Utilization', averageUtilization: percentOf(setpoint) } } };
+      return {
+        type: 'Resource',
+        resource: { name: provider.type, target: { type: 'Utilization', averageUtilization: percentOf(setpoint) } },
+      };
     case 'uwsgi':
     case 'piscina':
     case 'gunicorn':
@@ -50,10 +60,17 @@ function metricOf(settings: InstanceSettings, provider: MetricsProvider, index: 
     case 'arbitrary-promql': {
       const type = provider['target_type'] === undefined ? 'AverageValue' : pythonText(provider['target_type']);
       const value = numberAt(provider, 'setpoint', 1);
-      return objectMetric(settings, { name: `${settings.appName}-arbitrary-promql-prom` }, type === 'Value' ? { type, value } : { type: 'AverageValue', averageValue: value });
+      return objectMetric(
+        settings,
+        { name: `${settings.appName}-arbitrary-promql-prom` },
+        type === 'Value' ? { type, value } : { type: 'AverageValue', averageValue: value },
+      );
     }
     default:
-      refuse(['autoscaling', 'metrics_providers', index, 'type'], warning('UNKNOWN_METRICS_PROVIDER', `metrics provider '${provider.type}' is unknown and left out`));
+      refuse(
+        ['autoscaling', 'metrics_providers', index, 'type'],
+        warning('UNKNOWN_METRICS_PROVIDER', `metrics provider '${provider.type}' is unknown and left out`),
+      );
       return undefined;
   }
 }
@@ -62,14 +79,34 @@ function metricOf(settings: InstanceSettings, provider: MetricsProvider, index: 
  * `undefined`: no autoscaler. Rendered when started, `max_instances` is set, neither bound is 0, and replicas are not set by something
  * external (`bespoke`). Bounds that an operator set for a time win over the file.
  */
-export function autoscaler(settings: InstanceSettings, prefixes: LabelPrefixes, live: LiveState | undefined, refuse: Refuse): KubeObject | undefined {
+export function autoscaler(
+  settings: InstanceSettings,
+  prefixes: LabelPrefixes,
+  live: LiveState | undefined,
+  refuse: Refuse,
+): KubeObject | undefined {
   const providers = settings.autoscalingParams.metrics_providers;
   if (settings.desiredState === 'stop' || settings.maxInstances === null || providers[0]?.decision_policy === 'bespoke') return undefined;
-  if (settings.persistentVolumes.length > 0) return undefined;
+  if (settings.persistentVolumes.length > 0) {
+    refuse(
+      ['max_instances'],
+      warning('STATEFUL_SET_NOT_SCALED', 'an instance with persistent_volumes gets no HorizontalPodAutoscaler', {
+        hint: 'write instances instead of max_instances',
+      }),
+    );
+    return undefined;
+  }
   const minReplicas = live?.autoscalingOverride?.minInstances || settings.minInstances;
   const maxReplicas = live?.autoscalingOverride?.maxInstances || settings.maxInstances;
   if (minReplicas === 0 || maxReplicas === 0) {
-    refuse([minReplicas === 0 ? 'min_instances' : 'max_instances'], warning('AUTOSCALER_WITHOUT_BOUND', 'no HorizontalPodAutoscaler is made while min_instances or max_instances is 0: Kubernetes does not scale to zero', { hint: 'set min_instances to 1 or more, or stop the instance' }));
+    refuse(
+      [minReplicas === 0 ? 'min_instances' : 'max_instances'],
+      warning(
+        'AUTOSCALER_WITHOUT_BOUND',
+        'no HorizontalPodAutoscaler is made while min_instances or max_instances is 0: Kubernetes does not scale to zero',
+        { hint: 'set min_instances to 1 or more, or stop the instance' },
+      ),
+    );
     return undefined;
   }
   const metrics = providers.flatMap((provider, index) => metricOf(settings, provider, index, refuse) ?? []);
@@ -80,8 +117,18 @@ export function autoscaler(settings: InstanceSettings, prefixes: LabelPrefixes, 
     metadata: {
       name: settings.appName,
       namespace: settings.namespace,
-      labels: { ...selectorLabels(settings, prefixes), [paastaPrefixed('pool', prefixes)]: settings.pool, [paastaPrefixed('managed', prefixes)]: 'true' },
+      labels: {
+        ...selectorLabels(settings, prefixes),
+        [paastaPrefixed('pool', prefixes)]: settings.pool,
+        [paastaPrefixed('managed', prefixes)]: 'true',
+      },
     },
-    spec: { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: settings.appName }, minReplicas, maxReplicas, metrics, behavior: { scaleDown } },
+    spec: {
+      scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: settings.appName },
+      minReplicas,
+      maxReplicas,
+      metrics,
+      behavior: { scaleDown },
+    },
   };
 }

@@ -15,12 +15,19 @@ import { isFields, mapOf, type Fields } from './values-of.ts';
 export function secretSignatures(settings: InstanceSettings, signatures: ReadonlyMap<string, string>): Record<string, string | null> {
   const { namespace, service } = settings;
   const found: Record<string, string | null> = {};
-  for (const name of Object.values(settings.secretEnv)) found[`SECRET(${name})`] = signatures.get(secretSignatureName(namespace, service, name)) ?? null;
-  for (const name of Object.values(settings.sharedSecretEnv)) found[`SHARED_SECRET(${name})`] = signatures.get(secretSignatureName(namespace, SHARED_SECRET_SERVICE, name)) ?? null;
+  for (const name of Object.values(settings.secretEnv))
+    found[`SECRET(${name})`] = signatures.get(secretSignatureName(namespace, service, name)) ?? null;
+  for (const name of Object.values(settings.sharedSecretEnv))
+    found[`SHARED_SECRET(${name})`] = signatures.get(secretSignatureName(namespace, SHARED_SECRET_SERVICE, name)) ?? null;
   return found;
 }
 
-const PROBE_KEYS = ['healthcheck_grace_period_seconds', 'healthcheck_interval_seconds', 'healthcheck_timeout_seconds', 'healthcheck_max_consecutive_failures'];
+const PROBE_KEYS = [
+  'healthcheck_grace_period_seconds',
+  'healthcheck_interval_seconds',
+  'healthcheck_timeout_seconds',
+  'healthcheck_max_consecutive_failures',
+];
 
 /**
  * Numbers of the pod that the file spells as floats though they are whole (`10.0`): JSON cannot tell them from integers, but PaaSTA
@@ -34,12 +41,22 @@ export function floatSpellings(settings: InstanceSettings): string[] {
   const probed = settings.healthcheckMode === null ? [] : PROBE_KEYS.filter((key) => config[key] instanceof Float);
   const grace = mapOf(config['lifecycle'])['termination_grace_period_seconds'] instanceof Float;
   const uptime = mapOf(config['bounce_health_params'])['min_task_uptime'] instanceof Float && settings.persistentVolumes.length === 0;
-  return [...(whole && floats ? ['limits.cpu'] : []), ...probed, ...(settings.gpus instanceof Float ? ['gpus'] : []), ...(config['fs_group'] instanceof Float ? ['fs_group'] : []), ...(uptime ? ['min_task_uptime'] : []), ...(grace ? ['termination_grace_period_seconds'] : [])];
+  return [
+    ...(whole && floats ? ['limits.cpu'] : []),
+    ...probed,
+    ...(settings.gpus instanceof Float ? ['gpus'] : []),
+    ...(config['fs_group'] instanceof Float ? ['fs_group'] : []),
+    ...(uptime ? ['min_task_uptime'] : []),
+    ...(grace ? ['termination_grace_period_seconds'] : []),
+  ];
 }
 
 function withoutCommit(container: unknown): unknown {
   if (!isFields(container) || !Array.isArray(container['env'])) return container;
-  return { ...container, env: (container['env'] as readonly unknown[]).filter((entry) => !isFields(entry) || entry['name'] !== SOA_CONFIGS_SHA) };
+  return {
+    ...container,
+    env: (container['env'] as readonly unknown[]).filter((entry) => !isFields(entry) || entry['name'] !== SOA_CONFIGS_SHA),
+  };
 }
 
 /** The spec of a workload without what may change while pods stay: replicas and `PAASTA_SOA_CONFIGS_SHA`. */
@@ -54,8 +71,20 @@ export function hashedSpec(spec: Readonly<Fields>): Fields {
  * `config` and 8 hexadecimal digits over kind and spec of a workload (before the hash labels are written into it), the signatures of
  * its secrets and the force-bounce token. An empty token counts as none.
  */
-export function configHashOf(workload: { readonly kind: string; readonly spec: Readonly<Fields> }, secrets: Readonly<Record<string, string | null>>, forceBounce: string | null, spellings: readonly string[] = []): string {
+export function configHashOf(
+  workload: { readonly kind: string; readonly spec: Readonly<Fields> },
+  secrets: Readonly<Record<string, string | null>>,
+  forceBounce: string | null,
+  spellings: readonly string[] = [],
+): string {
   const floats = spellings.length === 0 ? undefined : spellings;
-  const content = { version: HASH_VERSION, kind: workload.kind, spec: hashedSpec(workload.spec), secrets, forceBounce: forceBounce === '' ? null : forceBounce, floats };
+  const content = {
+    version: HASH_VERSION,
+    kind: workload.kind,
+    spec: hashedSpec(workload.spec),
+    secrets,
+    forceBounce: forceBounce === '' ? null : forceBounce,
+    floats,
+  };
   return `config${canonicalHash(content, 8)}`;
 }

@@ -19,7 +19,9 @@ export function maxUnavailable(settings: InstanceSettings, system: SystemConfig)
 /** The policy that the instance writes itself, else the system's. */
 function evictionPolicy(settings: InstanceSettings, system: SystemConfig): string {
   const written = settings.config['unhealthy_pod_eviction_policy'];
-  return written !== undefined && written !== null ? settings.unhealthyPodEvictionPolicy : (textOf(system.values['unhealthy_pod_eviction_policy']) ?? settings.unhealthyPodEvictionPolicy);
+  return written !== undefined && written !== null
+    ? settings.unhealthyPodEvictionPolicy
+    : (textOf(system.values['unhealthy_pod_eviction_policy']) ?? settings.unhealthyPodEvictionPolicy);
 }
 
 /** Rendered for every instance, also for stopped ones. */

@@ -28,7 +28,9 @@ export function secretEnvironment(settings: InstanceSettings): Fields[] {
   const { namespace, service } = settings;
   return [
     ...Object.entries(settings.secretEnv).map(([variable, key]) => secretVariable(variable, secretName(namespace, service, key), key)),
-    ...Object.entries(settings.sharedSecretEnv).map(([variable, key]) => secretVariable(variable, secretName(namespace, SHARED_SECRET_SERVICE, key), key)),
+    ...Object.entries(settings.sharedSecretEnv).map(([variable, key]) =>
+      secretVariable(variable, secretName(namespace, SHARED_SECRET_SERVICE, key), key),
+    ),
     ...settings.ssmSecrets.flatMap((entry) => {
       const key = textOf(entry['secret_name']);
       return key === undefined ? [] : [secretVariable(key, ssmSecretName(namespace, settings.appName, key), key)];

@@ -51,27 +51,40 @@ export function workloadLabels(settings: InstanceSettings, prefixes: LabelPrefix
 
 /** Label that tells the metrics collectors apart; on workloads and pods, not on Jobs. */
 export function shardLabel(settings: InstanceSettings, prefixes: LabelPrefixes): Labels {
-  return settings.prometheusShard === null || settings.prometheusShard === '' ? {} : { [paastaPrefixed('prometheus_shard', prefixes)]: settings.prometheusShard };
+  return settings.prometheusShard === null || settings.prometheusShard === ''
+    ? {}
+    : { [paastaPrefixed('prometheus_shard', prefixes)]: settings.prometheusShard };
 }
 
 /** Labels of pods: those of the workload and what routing, scraping and accounting look for. */
 export function podLabels(settings: InstanceSettings, system: SystemConfig, prefixes: LabelPrefixes, served: readonly string[]): Labels {
-  const labels: Labels = { ...workloadLabels(settings, prefixes), ...shardLabel(settings, prefixes), [paastaPrefixed('deploy_group', prefixes)]: settings.deployGroup ?? '' };
+  const labels: Labels = {
+    ...workloadLabels(settings, prefixes),
+    ...shardLabel(settings, prefixes),
+    [paastaPrefixed('deploy_group', prefixes)]: settings.deployGroup ?? '',
+  };
   if (settings.mesh.inMesh) labels[paastaPrefixed('weight', prefixes)] = String(settings.weight);
   const registrations = flagOf(system.values['kubernetes_add_registration_labels'], false) ? settings.registrations : served;
   for (const registration of registrations) labels[registrationLabel(registration, prefixes)] = 'true';
   const providers = providersOf(settings);
   if (providers.includes('piscina')) labels[paastaPrefixed('scrape_piscina_prometheus', prefixes)] = 'true';
-  if (providers.includes('gunicorn') || providers.includes('worker-load')) labels[paastaPrefixed('scrape_gunicorn_prometheus', prefixes)] = 'true';
+  if (providers.includes('gunicorn') || providers.includes('worker-load'))
+    labels[paastaPrefixed('scrape_gunicorn_prometheus', prefixes)] = 'true';
   if (settings.istio) labels['sidecar.istio.io/inject'] = 'true';
   if (settings.awsLbReadinessGate) labels['elbv2.k8s.aws/pod-readiness-gate-inject'] = 'enabled';
-  if (settings.costOwner !== null && settings.costOwner !== '' && flagOf(system.values['enable_cost_owner_label'], false)) labels[`${prefixes.company}cost_owner`] = settings.costOwner;
+  if (settings.costOwner !== null && settings.costOwner !== '' && flagOf(system.values['enable_cost_owner_label'], false))
+    labels[`${prefixes.company}cost_owner`] = settings.costOwner;
   return labels;
 }
 
 /** True when the pods need an address that is reachable from outside the cluster's overlay. */
 export function needsRoutableIp(settings: InstanceSettings): boolean {
-  return settings.routableIp || settings.mesh.inMesh || settings.prometheusPort !== null || providersOf(settings).some((type) => SCRAPED_DIRECTLY.includes(type));
+  return (
+    settings.routableIp ||
+    settings.mesh.inMesh ||
+    settings.prometheusPort !== null ||
+    providersOf(settings).some((type) => SCRAPED_DIRECTLY.includes(type))
+  );
 }
 
 export function podAnnotations(settings: InstanceSettings, prefixes: LabelPrefixes, routableIp: boolean): Labels {
@@ -81,7 +94,8 @@ export function podAnnotations(settings: InstanceSettings, prefixes: LabelPrefix
   };
   if (settings.mesh.inMesh) annotations['smartstack_registrations'] = pythonJson([...settings.registrations]);
   if (configuredProviders(settings).includes('uwsgi')) annotations['autoscaling'] = 'uwsgi';
-  if (settings.prometheusPath !== null && settings.prometheusPath !== '') annotations[paastaPrefixed('prometheus_path', prefixes)] = settings.prometheusPath;
+  if (settings.prometheusPath !== null && settings.prometheusPath !== '')
+    annotations[paastaPrefixed('prometheus_path', prefixes)] = settings.prometheusPath;
   if (settings.prometheusPort !== null) annotations[paastaPrefixed('prometheus_port', prefixes)] = pythonText(settings.prometheusPort);
   return annotations;
 }

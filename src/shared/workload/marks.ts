@@ -14,4 +14,14 @@ export const ANNOTATIONS = {
   desiredReplicas: 'paasta-actions/desired-replicas',
   /** Commit of soa-configs. */
   soaConfigsCommit: 'paasta-actions/soa-configs-commit',
+  /** Seconds that the last bounces took, the last one first; written after a proven bounce by a field manager of its own. */
+  bounceSeconds: 'paasta-actions/bounce-seconds',
+  /** Token of the last restart; absent when there was none. */
+  forceBounce: 'paasta-actions/force-bounce',
+  /** Our hash of a workload that was adopted and whose pods keep the label that they had. */
+  adoptedHash: 'paasta-actions/adopted-config-hash',
+  /** JSON: signature of every secret in the environment, `null` where there was none; absent without secrets. */
+  secretSignatures: 'paasta-actions/secret-signatures',
+  /** Of a pull secret in a namespace that we made: `namespace/name` of the original. */
+  copyOf: 'paasta-actions/copy-of',
 } as const;

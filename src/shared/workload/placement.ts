@@ -4,13 +4,11 @@ import { nodeLabel, paastaPrefixed, type LabelPrefixes } from '../contract/names
 import { pythonText } from '../contract/python-text.ts';
 import { isMap, type Value, type ValueMap } from '../contract/values.ts';
 import type { InstanceSettings } from '../soa-configs/instance-settings.ts';
+import { locationRequirements, OPERATORS, ZONE_LABELS } from '../soa-configs/node-requirements.ts';
 import type { SystemConfig } from '../soa-configs/types.ts';
 import { compact, listOf, mapOf, plainOf, textOf, textsOf, type Fields } from './values-of.ts';
 
 const HOST = 'kubernetes.io/hostname';
-const OPERATORS = ['In', 'NotIn', 'Exists', 'DoesNotExist', 'Gt', 'Lt'];
-/** An instance that selects one of these has chosen its zone itself: the pool's affinity would contradict it. */
-const ZONE_KEYS = ['topology.kubernetes.io/zone', 'yelp.com/habitat', 'yelp.com/eni_config', 'karpenter.sh/nodepool', 'topology.ebs.csi.aws.com/zone'];
 
 /** A value of a setting that cannot be rendered; the path is that of the key in the instance. */
 export type Refuse = (path: readonly (string | number)[], problem: Problem) => void;
@@ -18,7 +16,8 @@ export type Refuse = (path: readonly (string | number)[], problem: Problem) => v
 /** `pool` and the `node_selectors` whose value is text. */
 export function nodeSelector(settings: InstanceSettings, prefixes: LabelPrefixes): Record<string, string> {
   const selector: Record<string, string> = {};
-  for (const [key, value] of Object.entries(mapOf(settings.config['node_selectors']))) if (typeof value === 'string') selector[nodeLabel(key, prefixes)] = value;
+  for (const [key, value] of Object.entries(mapOf(settings.config['node_selectors'])))
+    if (typeof value === 'string') selector[nodeLabel(key, prefixes)] = value;
   selector[paastaPrefixed('pool', prefixes)] = settings.pool;
   return selector;
 }
@@ -38,10 +37,18 @@ function requirements(selectors: ValueMap, prefixes: LabelPrefixes, path: readon
       const condition = mapOf(entry);
       const operator = textOf(condition['operator']) ?? '';
       if (!OPERATORS.includes(operator)) {
-        refuse([...path, name, index], problem('BAD_SELECTOR_OPERATOR', `node selector ${name}: '${operator}' is not an operator; legal are ${OPERATORS.join(', ')}`));
+        refuse(
+          [...path, name, index],
+          problem('BAD_SELECTOR_OPERATOR', `node selector ${name}: '${operator}' is not an operator; legal are ${OPERATORS.join(', ')}`),
+        );
         continue;
       }
-      const values = operator === 'In' || operator === 'NotIn' ? textsOf(condition['values']) : operator === 'Gt' || operator === 'Lt' ? [pythonText(condition['value'] ?? null)] : [];
+      const values =
+        operator === 'In' || operator === 'NotIn'
+          ? textsOf(condition['values'])
+          : operator === 'Gt' || operator === 'Lt'
+            ? [pythonText(condition['value'] ?? null)]
+            : [];
       found.push({ key, operator, values });
     }
   }
@@ -51,22 +58,23 @@ function requirements(selectors: ValueMap, prefixes: LabelPrefixes, path: readon
 /** White- and blacklist, selectors and the pool's own affinity in one required term; `node_selectors_preferred` beside it. `null`: none. */
 export function nodeAffinity(settings: InstanceSettings, system: SystemConfig, prefixes: LabelPrefixes, refuse: Refuse): Fields | null {
   const selectors = mapOf(settings.config['node_selectors']);
-  const required: Fields[] = [];
-  if (settings.deployWhitelist !== null) {
-    const [type, values] = settings.deployWhitelist;
-    required.push({ key: nodeLabel(type, prefixes), operator: 'In', values: [...values] });
-  }
-  for (const [type, value] of settings.deployBlacklist) required.push({ key: nodeLabel(type, prefixes), operator: 'NotIn', values: [value] });
+  const required: Fields[] = locationRequirements(settings.deployWhitelist, settings.deployBlacklist, prefixes).map((requirement) => ({
+    ...requirement,
+    values: [...requirement.values],
+  }));
   required.push(...requirements(selectors, prefixes, ['node_selectors'], refuse));
   const ofPool = mapOf(mapOf(system.values['pool_node_affinities'])[settings.pool]);
-  if (!ZONE_KEYS.some((key) => Object.hasOwn(selectors, key))) required.push(...requirements(ofPool, prefixes, [], refuse));
+  if (!ZONE_LABELS.some((key) => Object.hasOwn(selectors, key))) required.push(...requirements(ofPool, prefixes, [], refuse));
   const preferred = listOf(settings.config['node_selectors_preferred']).map((entry, index) => ({
     weight: plainOf(mapOf(entry)['weight'] ?? null),
-    preference: { matchExpressions: requirements(mapOf(mapOf(entry)['preferences']), prefixes, ['node_selectors_preferred', String(index)], refuse) },
+    preference: {
+      matchExpressions: requirements(mapOf(mapOf(entry)['preferences']), prefixes, ['node_selectors_preferred', String(index)], refuse),
+    },
   }));
   if (required.length === 0 && preferred.length === 0) return null;
   return compact({
-    requiredDuringSchedulingIgnoredDuringExecution: required.length === 0 ? undefined : { nodeSelectorTerms: [{ matchExpressions: required }] },
+    requiredDuringSchedulingIgnoredDuringExecution:
+      required.length === 0 ? undefined : { nodeSelectorTerms: [{ matchExpressions: required }] },
     preferredDuringSchedulingIgnoredDuringExecution: preferred.length === 0 ? undefined : preferred,
   });
 }
@@ -103,20 +111,33 @@ export function podAntiAffinity(settings: InstanceSettings, prefixes: LabelPrefi
 
 /** Spread of an instance's pods; the instance's list replaces the system's. */
 export function topologySpread(settings: InstanceSettings, prefixes: LabelPrefixes, refuse: Refuse): Fields[] {
-  const matchLabels = { [paastaPrefixed('service', prefixes)]: settings.service, [paastaPrefixed('instance', prefixes)]: settings.instance };
+  const matchLabels = {
+    [paastaPrefixed('service', prefixes)]: settings.service,
+    [paastaPrefixed('instance', prefixes)]: settings.instance,
+  };
   return settings.topologySpreadConstraints.flatMap((entry, index) => {
     const constraint = mapOf(entry);
     const topologyKey = textOf(constraint['topology_key']);
     if (topologyKey === undefined) {
-      refuse(['topology_spread_constraints', index], problem('NO_TOPOLOGY_KEY', 'a topology spread constraint has no topology_key', { hint: 'name a node label, such as topology.kubernetes.io/zone' }));
+      refuse(
+        ['topology_spread_constraints', index],
+        problem('NO_TOPOLOGY_KEY', 'a topology spread constraint has no topology_key', {
+          hint: 'name a node label, such as topology.kubernetes.io/zone',
+        }),
+      );
       return [];
     }
-    return [compact({
-      labelSelector: { matchLabels },
-      topologyKey,
-      maxSkew: plainOf(constraint['max_skew'] ?? 1),
-      whenUnsatisfiable: textOf(constraint['when_unsatisfiable']) ?? 'ScheduleAnyway',
-      matchLabelKeys: constraint['match_label_keys'] === undefined || constraint['match_label_keys'] === null ? undefined : textsOf(constraint['match_label_keys']),
-    })];
+    return [
+      compact({
+        labelSelector: { matchLabels },
+        topologyKey,
+        maxSkew: plainOf(constraint['max_skew'] ?? 1),
+        whenUnsatisfiable: textOf(constraint['when_unsatisfiable']) ?? 'ScheduleAnyway',
+        matchLabelKeys:
+          constraint['match_label_keys'] === undefined || constraint['match_label_keys'] === null
+            ? undefined
+            : textsOf(constraint['match_label_keys']),
+      }),
+    ];
   });
 }

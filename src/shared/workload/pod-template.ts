@@ -7,7 +7,8 @@ import { containerEnvironment } from './environment.ts';
 import { needsRoutableIp, podAnnotations, podLabels } from './labels.ts';
 import { preStopHook } from './lifecycle.ts';
 import { nodeAffinity, nodeSelector, podAntiAffinity, topologySpread, type Refuse } from './placement.ts';
-import { livenessProbe, readinessProbe } from './probes.ts';
+import { hasStartupProbe, livenessProbe, readinessProbe, startupProbe } from './probes.ts';
+import { imagePullSecrets } from './pull-secrets.ts';
 import { containerResources, securityContext } from './resources.ts';
 import { hasSidecar, sidecarContainer } from './sidecar.ts';
 import type { PreStop } from './types.ts';
@@ -15,7 +16,7 @@ import { compact, mapOf, plainOf, type Fields } from './values-of.ts';
 import { credentialVolumes, mountedVolumes, podVolumes, sidecarVolumes, type MountedVolume } from './volumes.ts';
 
 /** Group that may read the web identity token of an IAM role (nobody). */
-const TOKEN_GROUP = 65534;
+export const TOKEN_GROUP = 65534;
 
 export interface PodTemplate {
   readonly metadata: { readonly labels: Record<string, string>; readonly annotations: Record<string, string> };
@@ -50,7 +51,15 @@ function ports(settings: InstanceSettings): Fields[] {
 
 /** `priority_class_name` → `priorityClassName`; initialisms as the API spells them. */
 function fieldName(key: string): string {
-  return key.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase()).replace(/^host(Pid|Ipc)$/, (name) => `host${name.slice(4).toUpperCase()}`).replace(/Fqdn$/, 'FQDN');
+  return key
+    .replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
+    .replace(/^host(Pid|Ipc)$/, (name) => `host${name.slice(4).toUpperCase()}`)
+    .replace(/Fqdn$/, 'FQDN');
+}
+
+/** `pod_defaults` of the system configuration, as fields of a pod. */
+export function defaultsOfPods(system: SystemConfig): Fields {
+  return Object.fromEntries(Object.entries(mapOf(system.values['pod_defaults'])).map(([key, value]) => [fieldName(key), plainOf(value)]));
 }
 
 /** Name of the service account that is made for an IAM role; `undefined` without a role or with another provider. */
@@ -64,7 +73,10 @@ function podSecurity(settings: InstanceSettings): Fields | undefined {
 }
 
 function affinity(settings: InstanceSettings, context: PodContext): Fields | undefined {
-  const parts = compact({ nodeAffinity: nodeAffinity(settings, context.system, context.prefixes, context.refuse), podAntiAffinity: podAntiAffinity(settings, context.prefixes) });
+  const parts = compact({
+    nodeAffinity: nodeAffinity(settings, context.system, context.prefixes, context.refuse),
+    podAntiAffinity: podAntiAffinity(settings, context.prefixes),
+  });
   return Object.keys(parts).length === 0 ? undefined : parts;
 }
 
@@ -85,6 +97,7 @@ export function podTemplate(settings: InstanceSettings, context: PodContext): Po
   const ofSidecar = sidecarVolumes(system);
   const sidecar = hasSidecar(settings, system) && (job === undefined || job.sidecars);
   const preStop = preStopHook(settings, context.preStop);
+  const startup = hasStartupProbe(system);
   const main = compact({
     name: containerName(settings.instance),
     image: context.image,
@@ -93,16 +106,20 @@ export function podTemplate(settings: InstanceSettings, context: PodContext): Po
     ports: ports(settings),
     resources: containerResources(settings),
     lifecycle: preStop === null ? undefined : { preStop },
-    livenessProbe: job === undefined ? livenessProbe(settings) : undefined,
-    readinessProbe: job === undefined ? readinessProbe(settings, hasSidecar(settings, system)) : undefined,
+    startupProbe: job === undefined && startup ? startupProbe(settings) : undefined,
+    livenessProbe: job === undefined ? livenessProbe(settings, startup) : undefined,
+    readinessProbe: job === undefined ? readinessProbe(settings, hasSidecar(settings, system), startup) : undefined,
     securityContext: securityContext(settings),
     volumeMounts: mountsOf(mounted, credentials),
   });
-  const defaults = Object.fromEntries(Object.entries(mapOf(system.values['pod_defaults'])).map(([key, value]) => [fieldName(key), plainOf(value)]));
+  const defaults = defaultsOfPods(system);
   const spread = topologySpread(settings, prefixes, context.refuse);
-  const inherited = Array.isArray(defaults['topologySpreadConstraints']) ? (defaults['topologySpreadConstraints'] as readonly unknown[]) : [];
+  const inherited = Array.isArray(defaults['topologySpreadConstraints'])
+    ? (defaults['topologySpreadConstraints'] as readonly unknown[])
+    : [];
   const spec = compact({
     ...defaults,
+    imagePullSecrets: imagePullSecrets(settings, system, context.refuse, defaults['imagePullSecrets']),
     serviceAccountName: roleAccount(settings) ?? settings.serviceAccountName,
     containers: [main, ...(sidecar ? [sidecarContainer(settings, system, prefixes, [...ofSidecar, ...credentials])] : [])],
     shareProcessNamespace: true,
@@ -115,7 +132,10 @@ export function podTemplate(settings: InstanceSettings, context: PodContext): Po
     securityContext: podSecurity(settings) ?? defaults['securityContext'],
   });
   const routable = needsRoutableIp(settings) && (job === undefined || job.routableIp);
-  return { metadata: { labels: podLabels(settings, system, prefixes, context.served), annotations: podAnnotations(settings, prefixes, routable) }, spec };
+  return {
+    metadata: { labels: podLabels(settings, system, prefixes, context.served), annotations: podAnnotations(settings, prefixes, routable) },
+    spec,
+  };
 }
 
 /** Metadata of an object in the namespace of the instance. */

@@ -1,14 +1,20 @@
 /** Probes of the main container. Upstream: `get_liveness_probe`, `get_readiness_probe`. */
 import type { InstanceSettings } from '../soa-configs/instance-settings.ts';
-import type { Fields } from './values-of.ts';
+import type { SystemConfig } from '../soa-configs/types.ts';
+import { flagOf, type Fields } from './values-of.ts';
 
-/** `null` without a health check. Defaults: first look after 60 s, every 10 s, 10 s each, 30 failures. */
-export function livenessProbe(settings: InstanceSettings): Fields | null {
+/** True when the system configuration says `startup_probe: true`: slow starters are waited for by a startup probe instead of an initial delay. */
+export function hasStartupProbe(system: SystemConfig): boolean {
+  return flagOf(system.values['startup_probe'], false);
+}
+
+/** `null` without a health check. Defaults: first look after 60 s (at once behind a startup probe), every 10 s, 10 s each, 30 failures. */
+export function livenessProbe(settings: InstanceSettings, startup = false): Fields | null {
   const check = probeAction(settings);
   if (check === undefined) return null;
   return {
     ...check,
-    initialDelaySeconds: settings.healthcheckGracePeriodSeconds,
+    initialDelaySeconds: startup ? 0 : settings.healthcheckGracePeriodSeconds,
     periodSeconds: settings.healthcheckIntervalSeconds,
     timeoutSeconds: settings.healthcheckTimeoutSeconds,
     failureThreshold: settings.healthcheckMaxConsecutiveFailures,
@@ -23,14 +29,30 @@ const MESH_FAILURES = 3;
  * Outside the mesh a copy of liveness. In the mesh the hacheck sidecar answers; where none is configured (rule D-no-hacheck) the main
  * container does, with the patience of hacheck, so that a sick pod leaves rotation before liveness restarts it.
  */
-export function readinessProbe(settings: InstanceSettings, sidecarAnswers: boolean): Fields | null {
+export function readinessProbe(settings: InstanceSettings, sidecarAnswers: boolean, startup = false): Fields | null {
   if (sidecarAnswers) return null;
-  const probe = livenessProbe(settings);
+  const probe = livenessProbe(settings, startup);
   if (probe === null || !settings.mesh.inMesh) return probe;
   return {
     ...probe,
-    initialDelaySeconds: Math.min(settings.healthcheckGracePeriodSeconds, MESH_INITIAL_DELAY_SECONDS),
+    initialDelaySeconds: startup ? 0 : Math.min(settings.healthcheckGracePeriodSeconds, MESH_INITIAL_DELAY_SECONDS),
     failureThreshold: Math.min(settings.healthcheckMaxConsecutiveFailures, MESH_FAILURES),
+  };
+}
+
+/**
+ * The same check, as patient as PaaSTA's liveness with its initial delay: a pod that never answers is restarted after grace period +
+ * interval × failures, a pod that answers early gets traffic early. PaaSTA renders none.
+ */
+export function startupProbe(settings: InstanceSettings): Fields | null {
+  const check = probeAction(settings);
+  if (check === undefined) return null;
+  const period = Math.max(1, settings.healthcheckIntervalSeconds);
+  return {
+    ...check,
+    periodSeconds: settings.healthcheckIntervalSeconds,
+    timeoutSeconds: settings.healthcheckTimeoutSeconds,
+    failureThreshold: Math.ceil(settings.healthcheckGracePeriodSeconds / period) + settings.healthcheckMaxConsecutiveFailures,
   };
 }
 

@@ -2,7 +2,7 @@
  * One Service per registration that smartstack.yaml declares, shared by all instances that serve it (canary and main). Name: as
  * paasta_tools/setup_istio_mesh.py makes it; port: the proxy port of the registration, in front of the container port.
  */
-import { problem, type Problem } from '../contract/errors.ts';
+import { problem, warning, type Problem } from '../contract/errors.ts';
 import { canonicalJson } from '../contract/canonical-json.ts';
 import { limitWithHash, paastaPrefixed, registrationLabel, sanitiseName, type LabelPrefixes } from '../contract/names.ts';
 import { numberOf } from '../contract/values.ts';
@@ -28,8 +28,39 @@ export function declaredRegistrations(settings: InstanceSettings, service: Servi
   return settings.registrations.map((registration) => service.mesh(registration)).filter((namespace) => namespace.values !== undefined);
 }
 
+/** Registrations that the instance writes and no smartstack.yaml declares: there is nothing that they could be found by. */
+export function undeclaredRegistrations(
+  settings: InstanceSettings,
+  service: ServiceConfig,
+): readonly (readonly [path: readonly (string | number)[], said: Problem])[] {
+  if (!Array.isArray(settings.config['registrations'])) return [];
+  return settings.registrations.flatMap((registration, index) => {
+    if (
+      settings.invalidRegistrations.includes(registration) ||
+      service.mesh(registration).values !== undefined ||
+      service.registered(registration).values !== undefined
+    )
+      return [];
+    const [owner = '', namespace = ''] = registration.split('.');
+    return [
+      [
+        ['registrations', index],
+        warning(
+          'UNKNOWN_REGISTRATION',
+          `${settings.service}.${settings.instance} registers as '${registration}', but there is no '${namespace}' in ${owner}/smartstack.yaml: no Service is made for it`,
+          { hint: `add '${namespace}: {proxy_port: …}' to ${owner}/smartstack.yaml, or correct the registration` },
+        ),
+      ] as const,
+    ];
+  });
+}
+
 /** Services of an instance, in its own namespace: selectors do not reach further. */
-export function registrationServices(settings: InstanceSettings, declared: readonly MeshNamespace[], prefixes: LabelPrefixes): KubeObject[] {
+export function registrationServices(
+  settings: InstanceSettings,
+  declared: readonly MeshNamespace[],
+  prefixes: LabelPrefixes,
+): KubeObject[] {
   return declared.map(({ registration, values }) => {
     const mode = textOf(values?.['mode']) ?? 'http';
     const protocol = PROTOCOLS.includes(mode) ? mode : 'http';
@@ -39,30 +70,63 @@ export function registrationServices(settings: InstanceSettings, declared: reado
       metadata: {
         name: registrationServiceName(registration),
         namespace: settings.namespace,
-        labels: { [paastaPrefixed('service', prefixes)]: settings.service, [paastaPrefixed('managed', prefixes)]: 'true', [OWNERSHIP_LABEL]: OWNERSHIP_VALUE },
+        labels: {
+          [paastaPrefixed('service', prefixes)]: settings.service,
+          [paastaPrefixed('managed', prefixes)]: 'true',
+          [OWNERSHIP_LABEL]: OWNERSHIP_VALUE,
+        },
         annotations: { [paastaPrefixed('registration', prefixes)]: registration },
       },
       spec: {
         selector: { [registrationLabel(registration, prefixes)]: 'true' },
-        ports: [{ name: protocol, port: numberOf(values?.['proxy_port']) ?? DEFAULT_PORT, targetPort: settings.containerPort, protocol: 'TCP', appProtocol: protocol }],
+        ports: [
+          {
+            name: protocol,
+            port: numberOf(values?.['proxy_port']) ?? DEFAULT_PORT,
+            targetPort: settings.containerPort,
+            protocol: 'TCP',
+            appProtocol: protocol,
+          },
+        ],
       },
     };
   });
 }
 
-/** Services by namespace and name, each once. Instances that want different ones under one name are contradictions: the first is kept. */
-export function mergeServices(rendered: readonly RenderedInstance[]): { readonly services: readonly KubeObject[]; readonly problems: readonly Problem[] } {
+/** Whose container port a Service sends to, by `namespace/name` of the Service. */
+export type PortOwners = ReadonlyMap<string, { readonly port: number; readonly by: string }>;
+
+/** The Service that the owner of its port wants. */
+function sendingTo(service: KubeObject, targetPort: number): KubeObject {
+  const ports = (service.spec?.['ports'] ?? []) as readonly Record<string, unknown>[];
+  return { ...service, spec: { ...service.spec, ports: ports.map((port) => ({ ...port, targetPort })) } };
+}
+
+/**
+ * Services by namespace and name, each once. Instances that want different ones under one name are contradictions: that of the owner is
+ * kept, whether it is rendered in this run or not (else each deploy group would take the Service away from the other), else the first.
+ */
+export function mergeServices(
+  rendered: readonly RenderedInstance[],
+  owners: PortOwners = new Map(),
+): { readonly services: readonly KubeObject[]; readonly problems: readonly Problem[] } {
   const kept = new Map<string, { readonly service: KubeObject; readonly by: string }>();
   const problems: Problem[] = [];
   for (const instance of rendered) {
     const by = `${instance.service}.${instance.instance}`;
     for (const service of instance.services) {
       const key = `${service.metadata.namespace ?? ''}/${service.metadata.name}`;
-      const first = kept.get(key);
-      if (first === undefined) kept.set(key, { service, by });
-      else if (canonicalJson(first.service.spec) !== canonicalJson(service.spec)) {
-        problems.push(problem('SERVICE_CONTRADICTION', `${by} and ${first.by} share Service ${key} but want different ports: ${portsOf(service)} and ${portsOf(first.service)}`, { hint: 'instances of one registration need the same container_port' }));
-      }
+      const owner = owners.get(key);
+      const first = kept.get(key) ?? (owner === undefined ? { service, by } : { service: sendingTo(service, owner.port), by: owner.by });
+      kept.set(key, first);
+      if (canonicalJson(first.service.spec) === canonicalJson(service.spec)) continue;
+      problems.push(
+        problem(
+          'SERVICE_CONTRADICTION',
+          `${by} and ${first.by} share Service ${key} but want different ports: ${portsOf(service)} and ${portsOf(first.service)}`,
+          { hint: 'instances of one registration need the same container_port' },
+        ),
+      );
     }
   }
   return { services: [...kept.values()].map(({ service }) => service), problems };
@@ -70,5 +134,9 @@ export function mergeServices(rendered: readonly RenderedInstance[]): { readonly
 
 function portsOf(service: KubeObject): string {
   const ports = service.spec?.['ports'];
-  return Array.isArray(ports) ? (ports as readonly { port?: unknown; targetPort?: unknown }[]).map(({ port, targetPort }) => `${String(port)} → ${String(targetPort)}`).join(', ') : 'none';
+  return Array.isArray(ports)
+    ? (ports as readonly { port?: unknown; targetPort?: unknown }[])
+        .map(({ port, targetPort }) => `${String(port)} → ${String(targetPort)}`)
+        .join(', ')
+    : 'none';
 }

@@ -1,14 +1,10 @@
 /** Requests, limits and capabilities of containers. Upstream: `get_resource_requirements`, `get_security_context`, `get_sidecar_resource_requirements`. */
 import { pythonText } from '../contract/python-text.ts';
 import { numberOf, type Value } from '../contract/values.ts';
-import type { InstanceSettings, NumberValue } from '../soa-configs/instance-settings.ts';
+import { CAPS_DROP } from '../soa-configs/docker-parameters.ts';
+import type { InstanceSettings, NumberValue } from '../soa-configs/settings-types.ts';
 import type { SystemConfig } from '../soa-configs/types.ts';
 import { compact, mapOf, plainOf, type Fields } from './values-of.ts';
-
-/** Capabilities that every container loses unless the instance asks for them (`CAPS_DROP` of paasta_tools/utils.py). */
-export const DROPPED_CAPABILITIES: readonly string[] = [
-  'SETPCAP', 'MKNOD', 'AUDIT_WRITE', 'CHOWN', 'NET_RAW', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'SETGID', 'SETUID', 'NET_BIND_SERVICE', 'SYS_CHROOT', 'SETFCAP',
-];
 
 const SIDECAR_DEFAULTS: Readonly<Record<string, Value>> = { cpu: 0.1, memory: '1024Mi', 'ephemeral-storage': '256Mi' };
 
@@ -35,8 +31,8 @@ export function securityContext(settings: InstanceSettings): Fields {
   const given = settings.config['cap_add'] !== undefined && settings.config['cap_add'] !== null;
   const add = settings.capAdd;
   const capabilities = given
-    ? { add: [...add], drop: DROPPED_CAPABILITIES.filter((capability) => !add.includes(capability)).sort() }
-    : { drop: [...DROPPED_CAPABILITIES] };
+    ? { add: [...add], drop: CAPS_DROP.filter((capability) => !add.includes(capability)).sort() }
+    : { drop: [...CAPS_DROP] };
   return compact({ capabilities, privileged: privileged === undefined || privileged === null ? undefined : plainOf(privileged) });
 }
 
@@ -44,11 +40,19 @@ export function securityContext(settings: InstanceSettings): Fields {
  * Sidecar: the system's `sidecar_requirements_config` (which replaces the defaults as a whole, so that what it leaves out is
  * `null`), then the instance's requests; limits are the resulting requests unless given.
  */
-export function sidecarResources(settings: InstanceSettings, system: SystemConfig, sidecar = 'hacheck'): { requests: Fields; limits: Fields } {
+export function sidecarResources(
+  settings: InstanceSettings,
+  system: SystemConfig,
+  sidecar = 'hacheck',
+): { requests: Fields; limits: Fields } {
   const own = mapOf(settings.sidecarResourceRequirements[sidecar]);
   const configured = mapOf(system.values['sidecar_requirements_config'])[sidecar];
   const defaults = configured === undefined ? SIDECAR_DEFAULTS : mapOf(configured);
-  const three = (from: Readonly<Fields>): Fields => ({ cpu: from['cpu'] ?? null, memory: from['memory'] ?? null, 'ephemeral-storage': from['ephemeral-storage'] ?? null });
+  const three = (from: Readonly<Fields>): Fields => ({
+    cpu: from['cpu'] ?? null,
+    memory: from['memory'] ?? null,
+    'ephemeral-storage': from['ephemeral-storage'] ?? null,
+  });
   const requests = { ...three(plainOf(defaults) as Fields), ...(plainOf(mapOf(own['requests'])) as Fields) };
   const limits = { ...three(requests), ...(plainOf(mapOf(own['limits'])) as Fields) };
   return { requests, limits };

@@ -35,23 +35,45 @@ function listOr(system: SystemConfig, key: string, otherwise: readonly string[])
 
 function readiness(settings: InstanceSettings, system: SystemConfig): Fields | undefined {
   if (!settings.checkHaproxy && !settings.checkEnvoy) return undefined;
-  const script = settings.checkHaproxy && settings.checkEnvoy
-    ? listOr(system, 'envoy_nerve_readiness_check_script', BOTH_SCRIPT)
-    : settings.checkHaproxy ? listOr(system, 'nerve_readiness_check_script', NERVE_SCRIPT) : listOr(system, 'envoy_readiness_check_script', ENVOY_SCRIPT);
-  const initialDelaySeconds = flagOf(system.values['hacheck_match_initial_delay'], false) ? settings.healthcheckGracePeriodSeconds : INITIAL_DELAY_SECONDS;
-  const prefix = listOr(system, 'readiness_check_prefix_template', PREFIX).map((word) => word.replaceAll('{initial_delay}', String(initialDelaySeconds)).replaceAll('{period_seconds}', String(PERIOD_SECONDS)));
-  return { exec: { command: [...prefix, ...script, String(settings.containerPort), ...settings.registrations] }, initialDelaySeconds, periodSeconds: PERIOD_SECONDS };
+  const script =
+    settings.checkHaproxy && settings.checkEnvoy
+      ? listOr(system, 'envoy_nerve_readiness_check_script', BOTH_SCRIPT)
+      : settings.checkHaproxy
+        ? listOr(system, 'nerve_readiness_check_script', NERVE_SCRIPT)
+        : listOr(system, 'envoy_readiness_check_script', ENVOY_SCRIPT);
+  const initialDelaySeconds = flagOf(system.values['hacheck_match_initial_delay'], false)
+    ? settings.healthcheckGracePeriodSeconds
+    : INITIAL_DELAY_SECONDS;
+  const prefix = listOr(system, 'readiness_check_prefix_template', PREFIX).map((word) =>
+    word.replaceAll('{initial_delay}', String(initialDelaySeconds)).replaceAll('{period_seconds}', String(PERIOD_SECONDS)),
+  );
+  return {
+    exec: { command: [...prefix, ...script, String(settings.containerPort), ...settings.registrations] },
+    initialDelaySeconds,
+    periodSeconds: PERIOD_SECONDS,
+  };
 }
 
 /** Container `hacheck`: takes the registrations down before it stops, one second longer than the main container drains. */
-export function sidecarContainer(settings: InstanceSettings, system: SystemConfig, prefixes: LabelPrefixes, volumes: readonly MountedVolume[]): Fields {
+export function sidecarContainer(
+  settings: InstanceSettings,
+  system: SystemConfig,
+  prefixes: LabelPrefixes,
+  volumes: readonly MountedVolume[],
+): Fields {
   const { requests, limits } = sidecarResources(settings, system);
   return compact({
     name: 'hacheck',
     image: sidecarImage(system),
     ports: [{ containerPort: PORT }],
     env: [...fieldEnvironment(prefixes), { name: 'MESH_REGISTRATIONS', value: settings.registrations.join(' ') }],
-    lifecycle: { preStop: { exec: { command: ['/bin/sh', '-c', `/usr/bin/hadown ${settings.registrations.join(' ')}; sleep ${settings.preStopDrainSeconds + 1}`] } } },
+    lifecycle: {
+      preStop: {
+        exec: {
+          command: ['/bin/sh', '-c', `/usr/bin/hadown ${settings.registrations.join(' ')}; sleep ${settings.preStopDrainSeconds + 1}`],
+        },
+      },
+    },
     readinessProbe: readiness(settings, system),
     resources: { requests: compact(requests), limits: compact(limits) },
     volumeMounts: volumes.map(({ mount }) => mount),

@@ -1,4 +1,5 @@
 /** What rendering gives: the objects of one instance, ready to be applied, and what waiting and planning must know about it. */
+import type { DrainMethod } from '../bounce/drain-params.ts';
 import type { DeploymentVersion } from '../contract/deployment-version.ts';
 import type { Problem } from '../contract/errors.ts';
 import type { LabelPrefixes } from '../contract/names.ts';
@@ -8,6 +9,15 @@ import type { InstanceConfig, ServiceConfig, SystemConfig } from '../soa-configs
 
 /** How the pods of an instance are replaced. */
 export type BounceMethod = 'crossover' | 'brutal' | 'downthenup' | 'upthendown';
+
+/** How pods are drained by whoever ends them from outside. */
+export interface DrainSettings {
+  readonly method: DrainMethod;
+  /** Of the main container. */
+  readonly port: number;
+  /** `service.namespace`, each drained by itself. */
+  readonly registrations: readonly string[];
+}
 
 export interface RenderedInstance {
   readonly service: string;
@@ -40,6 +50,8 @@ export interface RenderedInstance {
   readonly imageDigest: string | undefined;
   /** Name of the main container. */
   readonly mainContainer: string;
+  /** How its pods are drained from outside; absent: out of the EndpointSlices only. */
+  readonly drain?: DrainSettings | undefined;
   /** Warnings that belong to this rendering: values without effect, volumes left out. Never errors. */
   readonly warnings: readonly Problem[];
 }

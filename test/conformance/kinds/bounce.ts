@@ -1,5 +1,12 @@
 /** `bounce`: decisions of the bounce library, and what becomes of the bounce settings of an instance. */
-import { bounceDecision, deployStatus, isSuccessCode, maxUnavailable, parseBounceMethod, replication } from '../../../src/shared/bounce/index.ts';
+import {
+  bounceDecision,
+  deployStatus,
+  isSuccessCode,
+  maxUnavailable,
+  parseBounceMethod,
+  replication,
+} from '../../../src/shared/bounce/index.ts';
 import { UserError } from '../../../src/shared/contract/errors.ts';
 import type { ValueMap } from '../../../src/shared/contract/values.ts';
 import { loadSoaConfigs, settingsOf, systemConfigOf } from '../../../src/shared/soa-configs/index.ts';
@@ -47,9 +54,12 @@ function strategy(input: JsonMap): unknown {
 
 function ours(input: JsonMap): unknown {
   switch (input['fn']) {
-    case 'method': return decision(input);
-    case 'strategy': return strategy(input);
-    case 'max_unavailable': return { max_unavailable: maxUnavailable(Number(input['instances']), Number(input['margin_factor'])) };
+    case 'method':
+      return decision(input);
+    case 'strategy':
+      return strategy(input);
+    case 'max_unavailable':
+      return { max_unavailable: maxUnavailable(Number(input['instances']), Number(input['margin_factor'])) };
     case 'is_under_replicated': {
       const found = replication(Number(input['available']), Number(input['expected']), Number(input['crit_threshold_percent']));
       return { result: [found.underReplicated, found.ratio] };
@@ -57,10 +67,18 @@ function ours(input: JsonMap): unknown {
     case 'deploy_status': {
       const status = input['status'] as JsonMap;
       const count = (key: string): number | undefined => (status[key] ?? undefined) as number | undefined;
-      return { status: deployStatus({ replicas: count('replicas'), readyReplicas: count('ready_replicas'), updatedReplicas: count('updated_replicas') }, Number(input['desired_instances'])), message: '' };
+      return {
+        status: deployStatus(
+          { replicas: count('replicas'), readyReplicas: count('ready_replicas'), updatedReplicas: count('updated_replicas') },
+          Number(input['desired_instances']),
+        ),
+        message: '',
+      };
     }
-    case 'http_drain_success': return { result: attempt(() => isSuccessCode(input['success_codes'] as string, Number(input['status_code']))) };
-    default: return undefined;
+    case 'http_drain_success':
+      return { result: attempt(() => isSuccessCode(input['success_codes'] as string, Number(input['status_code']))) };
+    default:
+      return undefined;
   }
 }
 

@@ -7,7 +7,8 @@ import { comparable, render, rendered } from './rendering.ts';
 export const plug: Plug = {
   answer: (test) => {
     const [a, b] = [test.input['a'], test.input['b']].map((side) => render(test.input, side as JsonMap));
-    if (!rendered(a) || !rendered(b) || 'a' in test.expected) return { ours: { a: rendered(a) ? 'ok' : REFUSED, b: rendered(b) ? 'ok' : REFUSED }, wanted: test.expected };
+    if (!rendered(a) || !rendered(b) || 'a' in test.expected)
+      return { ours: { a: rendered(a) ? 'ok' : REFUSED, b: rendered(b) ? 'ok' : REFUSED }, wanted: test.expected };
     const differs = (of: (side: RenderedInstance) => unknown): boolean => canonicalJson(of(a)) !== canonicalJson(of(b));
     const ours = {
       hash_differs: a.configHash !== b.configHash,

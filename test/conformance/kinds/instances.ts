@@ -20,8 +20,15 @@ interface Context {
 
 /** Sets a setting against its name in the vectors; the rest is camelCase of the same word. */
 const GETTERS: Readonly<Record<string, Getter>> = {
-  env: (s) => ({ ...s.env, ...mapValues(s.secretEnv, (name) => `SECRET(${name})`), ...mapValues(s.sharedSecretEnv, (name) => `SHARED_SECRET(${name})`) }),
-  secret_env: (s, c) => (s.type === 'tron' ? tron(s, c).secretEnv : [mapValues(s.secretEnv, (name) => `SECRET(${name})`), mapValues(s.sharedSecretEnv, (name) => `SHARED_SECRET(${name})`)]),
+  env: (s) => ({
+    ...s.env,
+    ...mapValues(s.secretEnv, (name) => `SECRET(${name})`),
+    ...mapValues(s.sharedSecretEnv, (name) => `SHARED_SECRET(${name})`),
+  }),
+  secret_env: (s, c) =>
+    s.type === 'tron'
+      ? tron(s, c).secretEnv
+      : [mapValues(s.secretEnv, (name) => `SECRET(${name})`), mapValues(s.sharedSecretEnv, (name) => `SHARED_SECRET(${name})`)],
   cmd: (s) => (typeof s.cmd === 'string' && (s.type === 'kubernetes' || s.type === 'eks') ? ['sh', '-c', s.cmd] : s.cmd),
   docker_url: (s) => s.dockerUrl ?? REFUSED,
   healthcheck_cmd: (s) => s.healthcheckCmd ?? REFUSED,
@@ -62,6 +69,8 @@ const DEPENDS: Readonly<Record<string, readonly (keyof InstanceSettings)[]>> = {
   liveness_probe: ['healthcheckMode', 'healthcheckCmd', 'mesh'],
   readiness_probe: ['healthcheckMode', 'healthcheckCmd', 'mesh'],
   pre_stop: ['preStopCommand'],
+  node_affinity: ['deployBlacklist', 'deployWhitelist'],
+  node_affinities: ['deployBlacklist', 'deployWhitelist'],
   tron_action: ['cpus', 'mem', 'disk', 'env', 'cmd'],
 };
 
@@ -111,7 +120,14 @@ function meshAnswer(s: InstanceSettings): unknown {
   };
 }
 
-function instanceAnswer(instance: InstanceConfig | undefined, service: ServiceConfig, soa: SoaConfigs, system: SystemConfig, test: JsonMap, wanted: JsonMap): Record<string, unknown> {
+function instanceAnswer(
+  instance: InstanceConfig | undefined,
+  service: ServiceConfig,
+  soa: SoaConfigs,
+  system: SystemConfig,
+  test: JsonMap,
+  wanted: JsonMap,
+): Record<string, unknown> {
   if (instance === undefined) return { load: REFUSED };
   const files = test['files'] as Readonly<Record<string, string>>;
   const owner = ownerOf(instance);
@@ -143,25 +159,41 @@ function instanceAnswer(instance: InstanceConfig | undefined, service: ServiceCo
 
 export const plug: Plug = {
   answer: (test) => {
-    const { service: name, files, system: values } = test.input as unknown as { readonly service: string; readonly files: Readonly<Record<string, string>>; readonly system: ValueMap };
+    const {
+      service: name,
+      files,
+      system: values,
+    } = test.input as unknown as { readonly service: string; readonly files: Readonly<Record<string, string>>; readonly system: ValueMap };
     const system = systemConfigOf(values);
     const soa = loadSoaConfigs(memoryTree(files), system);
     const service = soa.load(name);
     const ours: Record<string, unknown> = {};
     const wantedInstances = test.expected['instances'] as Readonly<Record<string, JsonMap>> | undefined;
     if (test.expected['service'] !== undefined) {
-      ours['service'] = { clusters: service.clusters, pipeline_deploy_groups: service.pipelineDeployGroups ?? [], production_deploy_group: service.pipeline.productionDeployGroup, git_url: gitUrlOf(service) };
+      ours['service'] = {
+        clusters: service.clusters,
+        pipeline_deploy_groups: service.pipelineDeployGroups ?? [],
+        production_deploy_group: service.pipeline.productionDeployGroup,
+        git_url: gitUrlOf(service),
+      };
     }
     if (test.expected['instance_names'] !== undefined) {
       const broken = new Set(service.problems.filter((p) => p.severity === 'error' && p.code.startsWith('YAML')).map((p) => p.file));
       ours['instance_names'] = Object.fromEntries(
-        Object.keys(test.expected['instance_names'] as JsonMap).map((key) => [key, broken.has(`${name}/${key}.yaml`) ? REFUSED : service.declared.filter((d) => `${d.type}-${d.cluster}` === key).map((d) => d.instance)]),
+        Object.keys(test.expected['instance_names'] as JsonMap).map((key) => [
+          key,
+          broken.has(`${name}/${key}.yaml`)
+            ? REFUSED
+            : service.declared.filter((d) => `${d.type}-${d.cluster}` === key).map((d) => d.instance),
+        ]),
       );
     }
     ours['instances'] = Object.fromEntries(
       Object.entries(wantedInstances ?? {}).map(([key, wanted]) => {
         const [type, cluster, ...rest] = key.split(':');
-        const instance = service.instances.find((entry) => entry.type === type && entry.cluster === cluster && entry.instance === rest.join(':'));
+        const instance = service.instances.find(
+          (entry) => entry.type === type && entry.cluster === cluster && entry.instance === rest.join(':'),
+        );
         return [key, instanceAnswer(instance, service, soa, system, test.input, wanted)];
       }),
     );

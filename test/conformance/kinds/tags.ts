@@ -1,4 +1,5 @@
 /** `tags`: soa-configs and refs of a service → deployments.json, newest marks and rollback records. */
+import { tagRef } from '../../../src/shared/contract/tags.ts';
 import type { ValueMap } from '../../../src/shared/contract/values.ts';
 import { deploymentsFromRefs, generateDeployments, type Ref } from '../../../src/shared/deployments/index.ts';
 import { gitUrlOf, loadSoaConfigs, systemConfigOf } from '../../../src/shared/soa-configs/index.ts';
@@ -17,7 +18,13 @@ function shape(deployments: JsonMap): unknown {
 
 export const plug: Plug = {
   answer(test: Case) {
-    const { service, files, system, refs: listed, rollback_queries: queries } = test.input as unknown as {
+    const {
+      service,
+      files,
+      system,
+      refs: listed,
+      rollback_queries: queries,
+    } = test.input as unknown as {
       readonly service: string;
       readonly files: Readonly<Record<string, string>>;
       readonly system: ValueMap;
@@ -29,7 +36,10 @@ export const plug: Plug = {
     const fixed = test.expected['fixed'] as JsonMap | undefined;
     const died = fixed === undefined && test.expected['error'] !== undefined;
     const generated = generateDeployments(service, gitUrlOf(config) === null ? [] : config.instances, refs);
-    const plain = { v1: Object.fromEntries(generated.v1), v2: { deployments: Object.fromEntries(generated.v2.deployments), controls: Object.fromEntries(generated.v2.controls) } } as unknown as JsonMap;
+    const plain = {
+      v1: Object.fromEntries(generated.v1),
+      v2: { deployments: Object.fromEntries(generated.v2.deployments), controls: Object.fromEntries(generated.v2.controls) },
+    } as unknown as JsonMap;
 
     // Where PaaSTA's run dies of one instance, ours reports that instance and goes on: equal when the problem is reported.
     const reported = config.problems.some((problem) => problem.severity === 'error' && problem.file !== undefined);
@@ -37,10 +47,12 @@ export const plug: Plug = {
     const latest = Object.fromEntries(
       Object.keys(test.expected['latest'] as JsonMap).map((group) => {
         const [newest] = truth.marks(group);
-        return [group, newest === undefined ? [null, null, null] : [newest.ref, newest.sha, newest.imageVersion]];
+        return [group, newest === undefined ? [null, null, null] : [tagRef(newest.tag), newest.sha, newest.imageVersion]];
       }),
     );
-    const rollbacks = queries.map(({ deploy_group, sha }) => truth.rollbacks(deploy_group, sha).map((mark) => [mark.ref, mark.timestamp]));
+    const rollbacks = queries.map(({ deploy_group, sha }) =>
+      truth.rollbacks(deploy_group, sha).map((mark) => [tagRef(mark.tag), mark.timestamp]),
+    );
     return {
       ours: { deployments: died && reported ? REFUSED : shape(plain), latest, rollback_tags: rollbacks },
       wanted: {

@@ -1,15 +1,20 @@
 /** `yaml`: one file read, its value, and the instances that it names. */
+import { pythonFloat } from '../../../src/shared/contract/python-text.ts';
 import { Float, isMap, type Value } from '../../../src/shared/contract/values.ts';
 import { loadSoaConfigs, readYaml, systemConfigOf } from '../../../src/shared/soa-configs/index.ts';
 import { SetValue, Timestamp, entriesOf, hasTextKeys } from '../../../src/shared/soa-configs/yaml-values.ts';
 import { REFUSED, type Plug } from '../types.ts';
 import { memoryTree } from '../../support/memory-tree.ts';
 
+/** The last integer that JSON says exactly; beyond it the vectors write text. */
+const TWO_53 = 2n ** 53n;
+
 /** A value as the vectors write what JSON cannot say. */
 function written(value: Value, above: readonly Value[] = []): unknown {
-  if (value instanceof Float) return { $float: Object.is(value.value, -0) ? '-0.0' : `${BigInt(value.value)}.0` };
-  if (typeof value === 'number') return Number.isFinite(value) ? value : { $float: Number.isNaN(value) ? 'nan' : value < 0 ? '-inf' : 'inf' };
-  if (typeof value === 'bigint') return { $int: value.toString() };
+  if (value instanceof Float) return { $float: pythonFloat(value.value) };
+  if (typeof value === 'number')
+    return Number.isFinite(value) ? value : { $float: Number.isNaN(value) ? 'nan' : value < 0 ? '-inf' : 'inf' };
+  if (typeof value === 'bigint') return value >= -TWO_53 && value <= TWO_53 ? Number(value) : { $int: value.toString() };
   if (value instanceof Timestamp) return value.dateOnly ? { $date: value.text } : { $datetime: value.text };
   if (value instanceof Uint8Array) return { $binary: Buffer.from(value).toString('base64') };
   if (typeof value !== 'object' || value === null) return value;
@@ -39,7 +44,10 @@ export const plug: Plug = {
     if (document === undefined) {
       // A refusal is equal when PaaSTA refuses. Lines are not compared: ours is where the mistake is (the quote that was opened), libyaml's where it noticed.
       const refused = 'error' in test.expected;
-      return { ours: { value: REFUSED, instances: refused ? REFUSED : instances }, wanted: { value: refused ? { error: 'refused' } : value, instances } };
+      return {
+        ours: { value: REFUSED, instances: refused ? REFUSED : instances },
+        wanted: { value: refused ? { error: 'refused' } : value, instances },
+      };
     }
     const wanted: Record<string, unknown> = { instances, value: 'error' in test.expected ? { error: 'refused' } : value };
     const ours: Record<string, unknown> = { instances: instancesOf(document.text), value: written(document.value) };

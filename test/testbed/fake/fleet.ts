@@ -65,16 +65,27 @@ export class Fleet implements PodHost {
   async start(): Promise<void> {
     const port = await this.serveLogs();
     await Promise.all(this.names.map((name) => this.register(name, port)));
-    this.heartbeat = setInterval(() => { for (const name of this.names) this.lease(name).catch((e: unknown) => { this.log(`lease: ${String(e)}`); }); }, HEARTBEAT_MS);
+    this.heartbeat = setInterval(() => {
+      for (const name of this.names)
+        this.lease(name).catch((e: unknown) => {
+          this.log(`lease: ${String(e)}`);
+        });
+    }, HEARTBEAT_MS);
     const mine = new Set(this.names);
-    void this.api.follow<Pod>('/api/v1/pods', (items) => {
-      const seen = new Set(items.map((p) => p.metadata.uid));
-      for (const uid of this.pods.keys()) if (!seen.has(uid)) this.forget(uid);
-      for (const pod of items) if (mine.has(pod.spec.nodeName ?? '')) this.observe(pod);
-    }, ({ type, object }) => {
-      if (!mine.has(object.spec.nodeName ?? '')) return;
-      if (type === 'DELETED') this.forget(object.metadata.uid); else this.observe(object);
-    }, () => this.stopped);
+    void this.api.follow<Pod>(
+      '/api/v1/pods',
+      (items) => {
+        const seen = new Set(items.map((p) => p.metadata.uid));
+        for (const uid of this.pods.keys()) if (!seen.has(uid)) this.forget(uid);
+        for (const pod of items) if (mine.has(pod.spec.nodeName ?? '')) this.observe(pod);
+      },
+      ({ type, object }) => {
+        if (!mine.has(object.spec.nodeName ?? '')) return;
+        if (type === 'DELETED') this.forget(object.metadata.uid);
+        else this.observe(object);
+      },
+      () => this.stopped,
+    );
     this.log(`playing ${this.names.join(', ')}`);
   }
 
@@ -87,7 +98,9 @@ export class Fleet implements PodHost {
   private observe(pod: Pod): void {
     const { uid, deletionTimestamp, generation } = pod.metadata;
     const over = ['Succeeded', 'Failed'].includes(pod.status?.phase ?? '');
-    const gates = JSON.stringify((pod.spec.readinessGates ?? []).map((g) => pod.status?.conditions?.find((c) => c.type === g.conditionType)?.status));
+    const gates = JSON.stringify(
+      (pod.spec.readinessGates ?? []).map((g) => pod.status?.conditions?.find((c) => c.type === g.conditionType)?.status),
+    );
     let known = this.pods.get(uid);
     if (known === undefined) {
       if (over && deletionTimestamp === undefined) return;
@@ -103,18 +116,60 @@ export class Fleet implements PodHost {
   }
 
   private async register(name: string, port: number): Promise<void> {
-    const amount = { cpu: '256', memory: '1024Gi', pods: '2000', 'ephemeral-storage': '4000Gi' }, now = rfc3339();
-    const labels = { 'kubernetes.io/hostname': name, 'kubernetes.io/os': 'linux', 'kubernetes.io/arch': 'amd64', 'fake.paasta-testbed/node': 'true' };
-    await this.api.call('POST', '/api/v1/nodes', { metadata: { name, labels } }).catch((e: unknown) => { if (!(e instanceof ApiError && e.status === 409)) throw e; });
+    const amount = { cpu: '256', memory: '1024Gi', pods: '2000', 'ephemeral-storage': '4000Gi' },
+      now = rfc3339();
+    const labels = {
+      'kubernetes.io/hostname': name,
+      'kubernetes.io/os': 'linux',
+      'kubernetes.io/arch': 'amd64',
+      'fake.paasta-testbed/node': 'true',
+    };
+    await this.api.call('POST', '/api/v1/nodes', { metadata: { name, labels } }).catch((e: unknown) => {
+      if (!(e instanceof ApiError && e.status === 409)) throw e;
+    });
     await this.lease(name);
-    const condition = (type: string, status: string, reason: string): object => ({ type, status, reason, message: reason, lastHeartbeatTime: now, lastTransitionTime: now });
-    await this.api.call('PATCH', `/api/v1/nodes/${name}/status`, { status: {
-      capacity: amount, allocatable: amount,
-      addresses: [{ type: 'InternalIP', address: this.address }, { type: 'Hostname', address: name }],
-      ...(port > 0 && { daemonEndpoints: { kubeletEndpoint: { Port: port } } }),
-      nodeInfo: { machineID: '', systemUUID: '', bootID: '', kernelVersion: '', osImage: 'fake', containerRuntimeVersion: 'fake://1', kubeletVersion: 'v0.0.0-fake', kubeProxyVersion: '', operatingSystem: 'linux', architecture: 'amd64' },
-      conditions: [condition('Ready', 'True', 'KubeletReady'), condition('MemoryPressure', 'False', 'KubeletHasSufficientMemory'),
-        condition('DiskPressure', 'False', 'KubeletHasNoDiskPressure'), condition('PIDPressure', 'False', 'KubeletHasSufficientPID')] } }, STRATEGIC_PATCH);
+    const condition = (type: string, status: string, reason: string): object => ({
+      type,
+      status,
+      reason,
+      message: reason,
+      lastHeartbeatTime: now,
+      lastTransitionTime: now,
+    });
+    await this.api.call(
+      'PATCH',
+      `/api/v1/nodes/${name}/status`,
+      {
+        status: {
+          capacity: amount,
+          allocatable: amount,
+          addresses: [
+            { type: 'InternalIP', address: this.address },
+            { type: 'Hostname', address: name },
+          ],
+          ...(port > 0 && { daemonEndpoints: { kubeletEndpoint: { Port: port } } }),
+          nodeInfo: {
+            machineID: '',
+            systemUUID: '',
+            bootID: '',
+            kernelVersion: '',
+            osImage: 'fake',
+            containerRuntimeVersion: 'fake://1',
+            kubeletVersion: 'v0.0.0-fake',
+            kubeProxyVersion: '',
+            operatingSystem: 'linux',
+            architecture: 'amd64',
+          },
+          conditions: [
+            condition('Ready', 'True', 'KubeletReady'),
+            condition('MemoryPressure', 'False', 'KubeletHasSufficientMemory'),
+            condition('DiskPressure', 'False', 'KubeletHasNoDiskPressure'),
+            condition('PIDPressure', 'False', 'KubeletHasSufficientPID'),
+          ],
+        },
+      },
+      STRATEGIC_PATCH,
+    );
   }
 
   private async lease(name: string): Promise<void> {
@@ -127,7 +182,12 @@ export class Fleet implements PodHost {
         if (!(error instanceof ApiError && error.status === 404) || attempt > 100) throw error;
       }
       // the lease's namespace comes a moment after the API server is ready
-      const made = await this.api.call('POST', LEASES, { metadata: { name }, spec: { holderIdentity: name, leaseDurationSeconds: 40, renewTime } }).then(() => true, () => false);
+      const made = await this.api
+        .call('POST', LEASES, { metadata: { name }, spec: { holderIdentity: name, leaseDurationSeconds: 40, renewTime } })
+        .then(
+          () => true,
+          () => false,
+        );
       if (made) return;
       await sleep(50);
     }
@@ -137,15 +197,20 @@ export class Fleet implements PodHost {
   private async serveLogs(): Promise<number> {
     const { tls } = this.options;
     if (tls === undefined) return 0;
-    const server = https.createServer({ cert: tls.cert, key: tls.key, ca: tls.clientCa, requestCert: true, rejectUnauthorized: true }, (request, response) => {
-      const url = new URL(request.url ?? '/', 'https://fake');
-      const [, what, namespace, name, container = ''] = url.pathname.split('/');
-      const pod = [...this.pods.values()].find((p) => p.pod.metadata.namespace === namespace && p.pod.metadata.name === name);
-      const answer = what === 'containerLogs' ? pod?.logs(container, url.searchParams) : undefined;
-      response.writeHead(answer?.status ?? 404, { 'content-type': 'text/plain' }).end(answer?.text ?? 'not found\n');
-    });
+    const server = https.createServer(
+      { cert: tls.cert, key: tls.key, ca: tls.clientCa, requestCert: true, rejectUnauthorized: true },
+      (request, response) => {
+        const url = new URL(request.url ?? '/', 'https://fake');
+        const [, what, namespace, name, container = ''] = url.pathname.split('/');
+        const pod = [...this.pods.values()].find((p) => p.pod.metadata.namespace === namespace && p.pod.metadata.name === name);
+        const answer = what === 'containerLogs' ? pod?.logs(container, url.searchParams) : undefined;
+        response.writeHead(answer?.status ?? 404, { 'content-type': 'text/plain' }).end(answer?.text ?? 'not found\n');
+      },
+    );
     this.server = server;
-    await new Promise<void>((resolve) => { server.listen(0, this.address, resolve); });
+    await new Promise<void>((resolve) => {
+      server.listen(0, this.address, resolve);
+    });
     const address = server.address();
     return typeof address === 'object' && address !== null ? address.port : 0;
   }

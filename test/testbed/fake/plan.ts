@@ -6,7 +6,17 @@
  *   3. for one container `fake.paasta-testbed/<container>.<key>: <value>`
  */
 
-export const BEHAVIOURS = ['ready', 'never-ready', 'image-pull-error', 'invalid-image', 'config-error', 'crash-loop', 'oom', 'complete', 'fail'] as const;
+export const BEHAVIOURS = [
+  'ready',
+  'never-ready',
+  'image-pull-error',
+  'invalid-image',
+  'config-error',
+  'crash-loop',
+  'oom',
+  'complete',
+  'fail',
+] as const;
 export type Behaviour = (typeof BEHAVIOURS)[number];
 
 /** Times in milliseconds. */
@@ -42,8 +52,16 @@ export interface Plan {
 }
 
 const TIMES = {
-  'start-after-ms': 0, 'ready-after-ms': 0, 'flap-ms': 0, 'crash-after-ms': 50, 'crash-times': Infinity, 'initial-restarts': 0,
-  'backoff-ms': 200, 'backoff-max-ms': 5000, 'complete-after-ms': 100, 'terminate-after-ms': 0,
+  'start-after-ms': 0,
+  'ready-after-ms': 0,
+  'flap-ms': 0,
+  'crash-after-ms': 50,
+  'crash-times': Infinity,
+  'initial-restarts': 0,
+  'backoff-ms': 200,
+  'backoff-max-ms': 5000,
+  'complete-after-ms': 100,
+  'terminate-after-ms': 0,
 } as const;
 const TEXTS = ['message', 'log', 'previous-log'] as const;
 
@@ -64,7 +82,11 @@ export interface PodIdentity {
 }
 
 /** The plan of one container, or what is wrong with what was asked: a typo never becomes a default. */
-export function planFor(pod: PodIdentity, container: { readonly name: string; readonly image: string }, rules: readonly Rule[]): Plan | { readonly mistake: string } {
+export function planFor(
+  pod: PodIdentity,
+  container: { readonly name: string; readonly image: string },
+  rules: readonly Rule[],
+): Plan | { readonly mistake: string } {
   const asked: Record<string, unknown> = {};
   for (const { image, namespace, pod: podName, ...rest } of rules) {
     if (namespace !== undefined && namespace !== pod.namespace) continue;
@@ -72,7 +94,9 @@ export function planFor(pod: PodIdentity, container: { readonly name: string; re
     if (podName !== undefined && !new RegExp(podName).test(pod.name)) continue;
     Object.assign(asked, rest);
   }
-  const notes = Object.entries(pod.annotations ?? {}).filter(([k]) => k.startsWith(ANNOTATION_PREFIX)).map(([k, v]) => [k.slice(ANNOTATION_PREFIX.length), v] as const);
+  const notes = Object.entries(pod.annotations ?? {})
+    .filter(([k]) => k.startsWith(ANNOTATION_PREFIX))
+    .map(([k, v]) => [k.slice(ANNOTATION_PREFIX.length), v] as const);
   for (const [k, v] of notes) if (!k.includes('.')) asked[k] = v;
   for (const [k, v] of notes) if (k.startsWith(`${container.name}.`)) asked[k.slice(container.name.length + 1)] = v;
 
@@ -81,7 +105,10 @@ export function planFor(pod: PodIdentity, container: { readonly name: string; re
   const plan: Record<string, unknown> = { ...TIMES, behaviour };
   for (const [key, value] of Object.entries(asked)) {
     if (key === 'behaviour') continue;
-    if ((TEXTS as readonly string[]).includes(key)) { plan[key] = String(value); continue; }
+    if ((TEXTS as readonly string[]).includes(key)) {
+      plan[key] = String(value);
+      continue;
+    }
     if (!(key in TIMES) && key !== 'exit-code') return { mistake: `fake node: unknown key '${key}'` };
     const number = Number(value);
     if (Number.isNaN(number) || number < 0) return { mistake: `fake node: ${key} must be a number, not '${String(value)}'` };
@@ -100,7 +127,9 @@ export function imageIdOf(image: string, digestOf: (reference: string) => string
 const SECOND = 1000;
 
 /** Time in milliseconds that a preStop hook takes: native `sleep`, or an exec hook that sleeps (PaaSTA's default). */
-export function preStopMs(hook: { readonly sleep?: { readonly seconds: number }; readonly exec?: { readonly command?: readonly string[] } } | undefined): number {
+export function preStopMs(
+  hook: { readonly sleep?: { readonly seconds: number }; readonly exec?: { readonly command?: readonly string[] } } | undefined,
+): number {
   if (hook?.sleep !== undefined) return hook.sleep.seconds * SECOND;
   const slept = /\bsleep (\d+(?:\.\d+)?)\b/.exec(hook?.exec?.command?.join(' ') ?? '');
   return slept === null ? 0 : Number(slept[1]) * SECOND;

@@ -3,13 +3,19 @@ import type { Operation } from './description.ts';
 import { notFound, Refusal } from './state.ts';
 import type { Level, RepositoryState, Token } from './state.ts';
 
-interface Need { readonly scopes: readonly string[]; readonly level: Level }
+interface Need {
+  readonly scopes: readonly string[];
+  readonly level: Level;
+}
 
 const scopesOf: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^(repos\/get|repos\/get-collaborator-permission-level)$/, ['metadata']],
   [/^repos\/(update|delete)$/, ['administration']],
   [/^git\//, ['contents']],
-  [/^repos\/(get-content|create-or-update-file-contents|delete-file|list-commits|get-commit|compare-commits-with-basehead|list-branches|get-branch|list-tags|create-dispatch-event)$/, ['contents']],
+  [
+    /^repos\/(get-content|create-or-update-file-contents|delete-file|list-commits|get-commit|compare-commits-with-basehead|list-branches|get-branch|list-tags|create-dispatch-event)$/,
+    ['contents'],
+  ],
   [/^repos\/.*deployment/, ['deployments']],
   [/^repos\/(get-all-environments|get-environment)$/, ['actions']],
   [/^repos\/.*environment$/, ['administration']],

@@ -3,7 +3,11 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 
-export interface GitResult { readonly code: number; readonly stdout: string; readonly stderr: string }
+export interface GitResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
 
 /** Text of a file, or its text and mode; `null` removes it. */
 export type FileChange = string | null | { readonly content: string; readonly executable?: boolean };
@@ -18,19 +22,29 @@ export interface CommitText {
 }
 
 const gitEnvironment = {
-  GIT_CONFIG_NOSYSTEM: '1', GIT_CONFIG_GLOBAL: '/dev/null', GIT_TERMINAL_PROMPT: '0', LC_ALL: 'C',
-  GIT_AUTHOR_NAME: 'Testbed', GIT_AUTHOR_EMAIL: 'testbed@example.com', GIT_COMMITTER_NAME: 'Testbed', GIT_COMMITTER_EMAIL: 'testbed@example.com',
+  GIT_CONFIG_NOSYSTEM: '1',
+  GIT_CONFIG_GLOBAL: '/dev/null',
+  GIT_TERMINAL_PROMPT: '0',
+  LC_ALL: 'C',
+  GIT_AUTHOR_NAME: 'Testbed',
+  GIT_AUTHOR_EMAIL: 'testbed@example.com',
+  GIT_COMMITTER_NAME: 'Testbed',
+  GIT_COMMITTER_EMAIL: 'testbed@example.com',
 };
 
 export function gitIn(directory: string, argv: readonly string[], input?: string): Promise<GitResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn('git', ['-C', directory, ...argv], { env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...gitEnvironment } });
+    const child = spawn('git', ['-C', directory, ...argv], {
+      env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...gitEnvironment },
+    });
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
     child.on('error', reject);
-    child.on('close', (code) => { resolve({ code: code ?? 1, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() }); });
+    child.on('close', (code) => {
+      resolve({ code: code ?? 1, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() });
+    });
     child.stdin.on('error', () => undefined);
     child.stdin.end(input ?? '');
   });
@@ -69,7 +83,9 @@ exit 0
 export class BareRepository {
   readonly directory: string;
 
-  constructor(directory: string) { this.directory = directory; }
+  constructor(directory: string) {
+    this.directory = directory;
+  }
 
   static async create(directory: string): Promise<BareRepository> {
     mkdirSync(directory, { recursive: true });
@@ -77,7 +93,13 @@ export class BareRepository {
     if (!existsSync(join(directory, 'HEAD'))) {
       await repository.must(['init', '-q', '--bare', '-b', 'main', '.']);
       // What GitHub allows: any reachable or advertised object, partial clones, and refs that are never forced away.
-      for (const [key, value] of [['http.receivepack', 'true'], ['uploadpack.allowFilter', 'true'], ['uploadpack.allowAnySHA1InWant', 'true'], ['receive.advertiseAtomic', 'true'], ['gc.auto', '0']] as const) {
+      for (const [key, value] of [
+        ['http.receivepack', 'true'],
+        ['uploadpack.allowFilter', 'true'],
+        ['uploadpack.allowAnySHA1InWant', 'true'],
+        ['receive.advertiseAtomic', 'true'],
+        ['gc.auto', '0'],
+      ] as const) {
         await repository.must(['config', key, value]);
       }
     }
@@ -86,7 +108,9 @@ export class BareRepository {
     return repository;
   }
 
-  git(argv: readonly string[], input?: string): Promise<GitResult> { return gitIn(this.directory, argv, input); }
+  git(argv: readonly string[], input?: string): Promise<GitResult> {
+    return gitIn(this.directory, argv, input);
+  }
 
   async must(argv: readonly string[], input?: string): Promise<string> {
     const result = await this.git(argv, input);
@@ -113,10 +137,14 @@ export class BareRepository {
   /** Every ref whose full name starts with the prefix, tags unpeeled, in byte order as GitHub lists them. */
   async refs(prefix: string): Promise<{ ref: string; sha: string; type: string }[]> {
     const text = await this.must(['for-each-ref', '--format=%(refname) %(objectname) %(objecttype)']);
-    return text.split('\n').filter((line) => line !== '').map((line) => {
-      const [ref = '', sha = '', type = ''] = line.split(' ');
-      return { ref, sha, type };
-    }).filter((entry) => entry.ref.startsWith(prefix));
+    return text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => {
+        const [ref = '', sha = '', type = ''] = line.split(' ');
+        return { ref, sha, type };
+      })
+      .filter((entry) => entry.ref.startsWith(prefix));
   }
 
   /** Full commit id that a branch, tag, full or short id names. */
@@ -135,11 +163,20 @@ export class BareRepository {
 
   async commitText(sha: string): Promise<CommitText> {
     const separator = '%x00';
-    const text = await this.must(['show', '-s', `--format=${['%H', '%T', '%P', '%an', '%ae', '%aI', '%cn', '%ce', '%cI', '%B'].join(separator)}`, sha, '--']);
+    const text = await this.must([
+      'show',
+      '-s',
+      `--format=${['%H', '%T', '%P', '%an', '%ae', '%aI', '%cn', '%ce', '%cI', '%B'].join(separator)}`,
+      sha,
+      '--',
+    ]);
     const [id = '', tree = '', parents = '', an = '', ae = '', ad = '', cn = '', ce = '', cd = '', message = ''] = text.split('\0');
     return {
-      sha: id, tree, parents: parents.split(' ').filter((parent) => parent !== ''),
-      author: { name: an, email: ae, date: new Date(ad).toISOString() }, committer: { name: cn, email: ce, date: new Date(cd).toISOString() },
+      sha: id,
+      tree,
+      parents: parents.split(' ').filter((parent) => parent !== ''),
+      author: { name: an, email: ae, date: new Date(ad).toISOString() },
+      committer: { name: cn, email: ce, date: new Date(cd).toISOString() },
       message: message.trimEnd(),
     };
   }

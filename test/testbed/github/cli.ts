@@ -5,7 +5,14 @@
 import { parseArgs } from 'node:util';
 import { startGitHub } from './index.ts';
 
-const { values } = parseArgs({ options: { port: { type: 'string' }, root: { type: 'string' }, token: { type: 'string' }, repository: { type: 'string', multiple: true } } });
+const { values } = parseArgs({
+  options: {
+    port: { type: 'string' },
+    root: { type: 'string' },
+    token: { type: 'string' },
+    repository: { type: 'string', multiple: true },
+  },
+});
 const github = await startGitHub({
   administration: true,
   ...(values.port === undefined ? {} : { port: Number(values.port) }),
@@ -17,4 +24,7 @@ for (const name of values.repository ?? []) {
 }
 const token = github.addToken(values.token === undefined ? {} : { token: values.token });
 console.log(JSON.stringify({ url: github.url, apiUrl: github.apiUrl, root: github.root, token }));
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => { void github.stop().then(() => process.exit(0)); });
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => {
+    void github.stop().then(() => process.exit(0));
+  });

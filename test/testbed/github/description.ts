@@ -8,11 +8,28 @@ import type { ValidateFunction } from 'ajv';
 import ajvFormats from 'ajv-formats';
 
 export type Json = null | boolean | number | string | Json[] | JsonObject;
-export interface JsonObject { [key: string]: Json }
+export interface JsonObject {
+  [key: string]: Json;
+}
 
-interface Parameter { readonly name: string; readonly in: string; readonly required?: boolean; readonly schema?: JsonObject; readonly $ref?: string }
-interface Content { readonly content?: Readonly<Record<string, { readonly schema?: JsonObject }>>; readonly $ref?: string; readonly required?: boolean }
-interface OperationText { readonly operationId: string; readonly parameters?: readonly Parameter[]; readonly requestBody?: Content; readonly responses: Readonly<Record<string, Content>> }
+interface Parameter {
+  readonly name: string;
+  readonly in: string;
+  readonly required?: boolean;
+  readonly schema?: JsonObject;
+  readonly $ref?: string;
+}
+interface Content {
+  readonly content?: Readonly<Record<string, { readonly schema?: JsonObject }>>;
+  readonly $ref?: string;
+  readonly required?: boolean;
+}
+interface OperationText {
+  readonly operationId: string;
+  readonly parameters?: readonly Parameter[];
+  readonly requestBody?: Content;
+  readonly responses: Readonly<Record<string, Content>>;
+}
 
 interface Description {
   readonly info: Readonly<Record<string, string>>;
@@ -45,7 +62,13 @@ function toJsonSchema(value: Json): Json {
   // GitHub sends the documented default `""` for addresses that were not given.
   if (out['format'] !== undefined && out['default'] === '') return { anyOf: [out, { const: '' }] };
   if (value['nullable'] !== true) return out;
-  if (typeof out['type'] === 'string' && out['$ref'] === undefined && out['allOf'] === undefined && out['anyOf'] === undefined && out['oneOf'] === undefined) {
+  if (
+    typeof out['type'] === 'string' &&
+    out['$ref'] === undefined &&
+    out['allOf'] === undefined &&
+    out['anyOf'] === undefined &&
+    out['oneOf'] === undefined
+  ) {
     out['type'] = [out['type'], 'null'];
     if (Array.isArray(out['enum'])) out['enum'] = [...out['enum'], null];
     return out;
@@ -90,7 +113,12 @@ const patterns = Object.entries(description.paths)
     methods,
     literals: template.split('/').filter((segment) => !segment.startsWith('{')).length,
     names: [...template.matchAll(/\{([^}]+)\}/g)].map((match) => match[1] ?? ''),
-    regex: new RegExp(`^${template.split('/').map((segment) => (multiSegment.test(segment) ? '(.+?)' : segment.startsWith('{') ? '([^/]+)' : segment.replace(/[.]/g, '\\.'))).join('/')}$`),
+    regex: new RegExp(
+      `^${template
+        .split('/')
+        .map((segment) => (multiSegment.test(segment) ? '(.+?)' : segment.startsWith('{') ? '([^/]+)' : segment.replace(/[.]/g, '\\.')))
+        .join('/')}$`,
+    ),
   }))
   .sort((a, b) => b.literals - a.literals);
 
@@ -122,13 +150,19 @@ export function rejectRequest(operation: Operation, query: URLSearchParams, body
     if (parameter === undefined) problems.push(`query parameter ${name} is not documented`);
     else if (parameter.schema !== undefined) {
       const schema: JsonObject = { type: 'object', properties: { value: parameter.schema } };
-      problems.push(...reject(`${operation.id} query ${name}`, schema, { value }, coercing).map((text_) => `query parameter ${name}: ${text_}`));
+      problems.push(
+        ...reject(`${operation.id} query ${name}`, schema, { value }, coercing).map((text_) => `query parameter ${name}: ${text_}`),
+      );
     }
   }
   for (const parameter of parameters) {
     if (parameter.in !== 'path' || parameter.schema === undefined) continue;
     const schema: JsonObject = { type: 'object', properties: { value: parameter.schema } };
-    problems.push(...reject(`${operation.id} path ${parameter.name}`, schema, { value: operation.parameters[parameter.name] ?? '' }, coercing).map((text_) => `path parameter ${parameter.name}: ${text_}`));
+    problems.push(
+      ...reject(`${operation.id} path ${parameter.name}`, schema, { value: operation.parameters[parameter.name] ?? '' }, coercing).map(
+        (text_) => `path parameter ${parameter.name}: ${text_}`,
+      ),
+    );
   }
   const schema = text.requestBody?.content?.['application/json']?.schema;
   if (schema === undefined) {
@@ -174,7 +208,9 @@ function unknownFields(schema: JsonObject, value: unknown, at: string): string[]
   const options = alternatives(schema);
   if (Array.isArray(value)) {
     const items = options.flatMap((option) => (option['items'] === undefined ? [] : [option['items'] as JsonObject]));
-    return items.length === 0 ? [] : value.slice(0, 3).flatMap((item, index) => unknownFields({ anyOf: items }, item, `${at}/${String(index)}`));
+    return items.length === 0
+      ? []
+      : value.slice(0, 3).flatMap((item, index) => unknownFields({ anyOf: items }, item, `${at}/${String(index)}`));
   }
   if (typeof value !== 'object' || value === null) return [];
   const open = options.some((option) => option['properties'] === undefined || option['additionalProperties'] !== undefined);
@@ -200,13 +236,23 @@ function fill(schema: JsonObject, given: Json | undefined, depth: number): Json 
   if (given === undefined) return sample(at, depth);
   if (choices !== undefined) {
     const shape = Array.isArray(given) ? 'array' : typeof given;
-    const fitting = choices.find((choice) => alternatives(choice).some((option) => option['type'] === shape && (!isObject(given) || Object.keys(given).every((key) => (option['properties'] as JsonObject | undefined)?.[key] !== undefined))));
+    const fitting = choices.find((choice) =>
+      alternatives(choice).some(
+        (option) =>
+          option['type'] === shape &&
+          (!isObject(given) || Object.keys(given).every((key) => (option['properties'] as JsonObject | undefined)?.[key] !== undefined)),
+      ),
+    );
     return fitting === undefined ? given : fill(fitting, given, depth);
   }
-  if (Array.isArray(given)) return at['items'] === undefined ? given : given.map((item) => fill(at['items'] as JsonObject, item, depth + 1));
+  if (Array.isArray(given))
+    return at['items'] === undefined ? given : given.map((item) => fill(at['items'] as JsonObject, item, depth + 1));
   if (!isObject(given)) return given;
   const out: JsonObject = { ...given };
-  for (const part of [at, ...((at['allOf'] as JsonObject[] | undefined) ?? []).map((inner) => follow(inner as { $ref?: string }) as JsonObject)]) {
+  for (const part of [
+    at,
+    ...((at['allOf'] as JsonObject[] | undefined) ?? []).map((inner) => follow(inner as { $ref?: string }) as JsonObject),
+  ]) {
     const properties = (part['properties'] ?? {}) as Record<string, JsonObject>;
     const required = new Set((part['required'] ?? []) as string[]);
     for (const [name, property] of Object.entries(properties)) {
@@ -229,20 +275,30 @@ function sample(schema: JsonObject, depth: number): Json {
   const allowed = schema['enum'];
   if (Array.isArray(allowed)) return allowed[0] ?? null;
   switch (schema['type']) {
-    case 'boolean': return false;
-    case 'integer': case 'number': return typeof schema['minimum'] === 'number' ? schema['minimum'] : 0;
-    case 'array': return [];
-    case 'string': return sampleText(schema);
-    default: return depth > 12 ? {} : fill({ ...schema, type: 'object' }, {}, depth + 1);
+    case 'boolean':
+      return false;
+    case 'integer':
+    case 'number':
+      return typeof schema['minimum'] === 'number' ? schema['minimum'] : 0;
+    case 'array':
+      return [];
+    case 'string':
+      return sampleText(schema);
+    default:
+      return depth > 12 ? {} : fill({ ...schema, type: 'object' }, {}, depth + 1);
   }
 }
 
 function sampleText(schema: JsonObject): string {
   switch (schema['format']) {
-    case 'uri': return 'https://api.github.com/';
-    case 'date-time': return '2026-01-01T00:00:00Z';
-    case 'email': return 'nobody@example.com';
-    default: return typeof schema['minLength'] === 'number' ? '0'.repeat(schema['minLength']) : '';
+    case 'uri':
+      return 'https://api.github.com/';
+    case 'date-time':
+      return '2026-01-01T00:00:00Z';
+    case 'email':
+      return 'nobody@example.com';
+    default:
+      return typeof schema['minLength'] === 'number' ? '0'.repeat(schema['minLength']) : '';
   }
 }
 

@@ -89,14 +89,24 @@ export async function startGitHub(options: StartOptions = {}): Promise<GitHubDou
   let lastId = 1000;
   const handles = new Map<string, DoubleRepository>();
   const world: World = {
-    repositories: new Map(), tokens: new Map(), faults: new Faults(), rules: { workflows: true, protectedRefs: null }, requests: [], violations: [],
-    nextId: () => { lastId += 1; return lastId; },
+    repositories: new Map(),
+    tokens: new Map(),
+    faults: new Faults(),
+    rules: { workflows: true, protectedRefs: null },
+    requests: [],
+    violations: [],
+    nextId: () => {
+      lastId += 1;
+      return lastId;
+    },
     ...(options.administration === true ? { administer } : {}),
   };
   const server = serve(world);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(options.port ?? 0, '127.0.0.1', () => { resolve(); });
+    server.listen(options.port ?? 0, '127.0.0.1', () => {
+      resolve();
+    });
   });
   const url = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
 
@@ -108,10 +118,18 @@ export async function startGitHub(options: StartOptions = {}): Promise<GitHubDou
     const existing = await git.resolve('main');
     const firstCommit = create.files === undefined ? (existing ?? '') : await git.commit(create.files, create.message ?? 'first commit');
     const handle: DoubleRepository = {
-      owner, name, bareDir: git.directory, cloneUrl: `${url}/${owner}/${name}.git`, firstCommit, state,
+      owner,
+      name,
+      bareDir: git.directory,
+      cloneUrl: `${url}/${owner}/${name}.git`,
+      firstCommit,
+      state,
       commit: (files, message, branch) => git.commit(files, message, branch),
-      tags: async () => Object.fromEntries((await git.refs('refs/tags/')).map((entry) => [entry.ref.slice('refs/tags/'.length), entry.sha])),
-      setRef: async (ref, sha) => { await git.must(['update-ref', ref, sha]); },
+      tags: async () =>
+        Object.fromEntries((await git.refs('refs/tags/')).map((entry) => [entry.ref.slice('refs/tags/'.length), entry.sha])),
+      setRef: async (ref, sha) => {
+        await git.must(['update-ref', ref, sha]);
+      },
       git: async (...argv) => git.must(argv),
     };
     handles.set(state.fullName.toLowerCase(), handle);
@@ -126,30 +144,64 @@ export async function startGitHub(options: StartOptions = {}): Promise<GitHubDou
 
   function addToken(token: TokenOptions = {}): string {
     const value = token.token ?? `ghs_${randomBytes(18).toString('hex')}`;
-    world.tokens.set(value, { token: value, permissions: token.permissions ?? 'all', repositories: token.repositories, login: token.login ?? 'github-actions[bot]' });
+    world.tokens.set(value, {
+      token: value,
+      permissions: token.permissions ?? 'all',
+      repositories: token.repositories,
+      login: token.login ?? 'github-actions[bot]',
+    });
     return value;
   }
 
   /** The same functions for another process: JSON in, JSON out. */
-  async function administer(method: string, path: string, body: Record<string, unknown>): Promise<{ status: number; body: import('./description.ts').Json }> {
+  async function administer(
+    method: string,
+    path: string,
+    body: Record<string, unknown>,
+  ): Promise<{ status: number; body: import('./description.ts').Json }> {
     const plain = (value: unknown): import('./description.ts').Json => JSON.parse(JSON.stringify(value)) as import('./description.ts').Json;
     switch (`${method} ${path}`) {
-      case 'GET requests': return { status: 200, body: plain(world.requests) };
-      case 'GET violations': return { status: 200, body: plain(world.violations) };
-      case 'GET state': return { status: 200, body: plain([...world.repositories.values()].map((state) => ({ ...state, hidden: [...state.hidden], environments: [...state.environments.values()], collaborators: [...state.collaborators] }))) };
-      case 'POST tokens': return { status: 201, body: { token: addToken(body as TokenOptions) } };
+      case 'GET requests':
+        return { status: 200, body: plain(world.requests) };
+      case 'GET violations':
+        return { status: 200, body: plain(world.violations) };
+      case 'GET state':
+        return {
+          status: 200,
+          body: plain(
+            [...world.repositories.values()].map((state) => ({
+              ...state,
+              hidden: [...state.hidden],
+              environments: [...state.environments.values()],
+              collaborators: [...state.collaborators],
+            })),
+          ),
+        };
+      case 'POST tokens':
+        return { status: 201, body: { token: addToken(body as TokenOptions) } };
       case 'POST repositories': {
         const made = await createRepository(String(body['owner']), String(body['name']), body as CreateOptions);
         return { status: 201, body: { bareDir: made.bareDir, cloneUrl: made.cloneUrl, firstCommit: made.firstCommit } };
       }
       case 'POST commits': {
-        const sha = await repository(String(body['owner']), String(body['name'])).commit(body['files'] as Record<string, FileChange>, String(body['message']), (body['branch'] as string | undefined) ?? 'main');
+        const sha = await repository(String(body['owner']), String(body['name'])).commit(
+          body['files'] as Record<string, FileChange>,
+          String(body['message']),
+          (body['branch'] as string | undefined) ?? 'main',
+        );
         return { status: 201, body: { sha } };
       }
-      case 'POST faults': world.faults.add(body as unknown as import('./faults.ts').Fault); return { status: 201, body: {} };
-      case 'POST rules': Object.assign(world.rules, body); return { status: 200, body: plain(world.rules) };
-      case 'POST reset': reset(); return { status: 200, body: {} };
-      default: return { status: 404, body: { message: `no ${method} ${path}` } };
+      case 'POST faults':
+        world.faults.add(body as unknown as import('./faults.ts').Fault);
+        return { status: 201, body: {} };
+      case 'POST rules':
+        Object.assign(world.rules, body);
+        return { status: 200, body: plain(world.rules) };
+      case 'POST reset':
+        reset();
+        return { status: 200, body: {} };
+      default:
+        return { status: 404, body: { message: `no ${method} ${path}` } };
     }
   }
 
@@ -161,16 +213,30 @@ export async function startGitHub(options: StartOptions = {}): Promise<GitHubDou
 
   for (const owner of readdirSync(root, { withFileTypes: true })) {
     if (!owner.isDirectory()) continue;
-    for (const entry of readdirSync(join(root, owner.name))) if (entry.endsWith('.git')) await createRepository(owner.name, entry.slice(0, -4));
+    for (const entry of readdirSync(join(root, owner.name)))
+      if (entry.endsWith('.git')) await createRepository(owner.name, entry.slice(0, -4));
   }
 
   return {
-    url, apiUrl: `${url}/api/v3`, root, createRepository, repository, addToken, faults: world.faults, rules: world.rules, requests: world.requests,
+    url,
+    apiUrl: `${url}/api/v3`,
+    root,
+    createRepository,
+    repository,
+    addToken,
+    faults: world.faults,
+    rules: world.rules,
+    requests: world.requests,
     count: (operation) => world.requests.filter((line) => operation === undefined || line.operation === operation).length,
     violations: () => [...world.violations],
     reset,
     stop: async () => {
-      await new Promise<void>((resolve) => { server.close(() => { resolve(); }); server.closeAllConnections(); });
+      await new Promise<void>((resolve) => {
+        server.close(() => {
+          resolve();
+        });
+        server.closeAllConnections();
+      });
       if (options.root === undefined) rmSync(root, { recursive: true, force: true });
     },
   };

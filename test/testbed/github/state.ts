@@ -17,27 +17,104 @@ export interface TokenOptions {
   readonly token?: string;
 }
 
-export interface Token { readonly token: string; readonly permissions: Permissions; readonly repositories: readonly string[] | undefined; readonly login: string }
+export interface Token {
+  readonly token: string;
+  readonly permissions: Permissions;
+  readonly repositories: readonly string[] | undefined;
+  readonly login: string;
+}
 
 export interface DeploymentRecord {
-  readonly id: number; readonly sha: string; readonly ref: string; readonly task: string; readonly environment: string;
-  readonly payload: Json; readonly description: string | null; readonly creator: string; readonly transient: boolean; readonly production: boolean;
+  readonly id: number;
+  readonly sha: string;
+  readonly ref: string;
+  readonly task: string;
+  readonly environment: string;
+  readonly payload: Json;
+  readonly description: string | null;
+  readonly creator: string;
+  readonly transient: boolean;
+  readonly production: boolean;
   readonly at: string;
   readonly statuses: DeploymentStatusRecord[];
 }
 export interface DeploymentStatusRecord {
-  readonly id: number; readonly state: string; readonly description: string; readonly environment: string; readonly logUrl: string;
-  readonly environmentUrl: string; readonly creator: string; readonly at: string;
+  readonly id: number;
+  readonly state: string;
+  readonly description: string;
+  readonly environment: string;
+  readonly logUrl: string;
+  readonly environmentUrl: string;
+  readonly creator: string;
+  readonly at: string;
 }
-export interface EnvironmentRecord { readonly id: number; readonly name: string; waitTimer: number; reviewers: JsonObject[]; preventSelfReview: boolean; branchPolicy: JsonObject | null; readonly at: string; updatedAt: string }
-export interface CommitStatusRecord { readonly id: number; readonly sha: string; readonly state: string; readonly context: string; readonly description: string | null; readonly targetUrl: string | null; readonly creator: string; readonly at: string }
+export interface EnvironmentRecord {
+  readonly id: number;
+  readonly name: string;
+  waitTimer: number;
+  reviewers: JsonObject[];
+  preventSelfReview: boolean;
+  branchPolicy: JsonObject | null;
+  readonly at: string;
+  updatedAt: string;
+}
+export interface CommitStatusRecord {
+  readonly id: number;
+  readonly sha: string;
+  readonly state: string;
+  readonly context: string;
+  readonly description: string | null;
+  readonly targetUrl: string | null;
+  readonly creator: string;
+  readonly at: string;
+}
 export interface CheckRunRecord {
-  readonly id: number; readonly sha: string; name: string; status: string; conclusion: string | null; title: string | null; summary: string | null; text: string | null;
-  detailsUrl: string | null; externalId: string; readonly annotations: JsonObject[]; readonly startedAt: string; completedAt: string | null;
+  readonly id: number;
+  readonly sha: string;
+  name: string;
+  status: string;
+  conclusion: string | null;
+  title: string | null;
+  summary: string | null;
+  text: string | null;
+  detailsUrl: string | null;
+  externalId: string;
+  readonly annotations: JsonObject[];
+  readonly startedAt: string;
+  completedAt: string | null;
 }
-export interface CommentRecord { readonly id: number; readonly issue: number; body: string; readonly author: string; readonly association: string; readonly at: string; updatedAt: string; readonly reactions: { id: number; user: string; content: string; at: string }[] }
-export interface PullRecord { readonly number: number; readonly id: number; title: string; body: string | null; state: 'open' | 'closed'; readonly head: string; readonly base: string; readonly headRepository: string; readonly author: string; readonly at: string; merged: boolean }
-export interface DispatchRecord { readonly kind: 'repository' | 'workflow'; readonly workflow?: string; readonly ref?: string; readonly event?: string; readonly payload: Json; readonly by: string; readonly at: string }
+export interface CommentRecord {
+  readonly id: number;
+  readonly issue: number;
+  body: string;
+  readonly author: string;
+  readonly association: string;
+  readonly at: string;
+  updatedAt: string;
+  readonly reactions: { id: number; user: string; content: string; at: string }[];
+}
+export interface PullRecord {
+  readonly number: number;
+  readonly id: number;
+  title: string;
+  body: string | null;
+  state: 'open' | 'closed';
+  readonly head: string;
+  readonly base: string;
+  readonly headRepository: string;
+  readonly author: string;
+  readonly at: string;
+  merged: boolean;
+}
+export interface DispatchRecord {
+  readonly kind: 'repository' | 'workflow';
+  readonly workflow?: string;
+  readonly ref?: string;
+  readonly event?: string;
+  readonly payload: Json;
+  readonly by: string;
+  readonly at: string;
+}
 
 export class RepositoryState {
   readonly id: number;
@@ -58,10 +135,16 @@ export class RepositoryState {
   readonly hidden = new Map<string, number>();
 
   constructor(id: number, owner: string, name: string, isPrivate: boolean, git: BareRepository) {
-    this.id = id; this.owner = owner; this.name = name; this.isPrivate = isPrivate; this.git = git;
+    this.id = id;
+    this.owner = owner;
+    this.name = name;
+    this.isPrivate = isPrivate;
+    this.git = git;
   }
 
-  get fullName(): string { return `${this.owner}/${this.name}`; }
+  get fullName(): string {
+    return `${this.owner}/${this.name}`;
+  }
 }
 
 /** Rules of GitHub that depend on settings of a server or repository. */
@@ -108,13 +191,19 @@ export class Refusal extends Error {
   constructor(status: number, message: string, more: JsonObject = {}, headers: Readonly<Record<string, string>> = {}) {
     super(message);
     this.status = status;
-    this.body = { message, documentation_url: 'https://docs.github.com/rest', ...(status === 422 ? {} : { status: String(status) }), ...more };
+    this.body = {
+      message,
+      documentation_url: 'https://docs.github.com/rest',
+      ...(status === 422 ? {} : { status: String(status) }),
+      ...more,
+    };
     this.headers = headers;
   }
 }
 
 export const notFound = (): Refusal => new Refusal(404, 'Not Found');
-export const invalid = (resource: string, field: string, code: string): Refusal => new Refusal(422, 'Validation Failed', { errors: [{ resource, field, code }] });
+export const invalid = (resource: string, field: string, code: string): Refusal =>
+  new Refusal(422, 'Validation Failed', { errors: [{ resource, field, code }] });
 
 /** Fields of a request body, with the type that the description has already checked. */
 export function text(body: JsonObject, key: string): string | undefined {

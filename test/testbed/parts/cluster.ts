@@ -3,7 +3,15 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { Api, credentialsOf, readKubeconfig } from './api.ts';
-import { AUDIT_POLICY, apiServerCommand, controllerManagerCommand, etcdCommand, layout, schedulerCommand, SERVICE_FIRST } from './control-plane.ts';
+import {
+  AUDIT_POLICY,
+  apiServerCommand,
+  controllerManagerCommand,
+  etcdCommand,
+  layout,
+  schedulerCommand,
+  SERVICE_FIRST,
+} from './control-plane.ts';
 import type { Layout, Ports } from './control-plane.ts';
 import { containerEnvironment, finishNode, launchContainerd, launchKubelet, nodePrograms } from './node.ts';
 import type { NodePrograms } from './node.ts';
@@ -28,6 +36,7 @@ export interface ClusterOptions {
   readonly size: Size;
   readonly fakeNodes: number;
   readonly extraApiServerArgs: readonly string[];
+  readonly extraControllerManagerArgs: readonly string[];
 }
 
 export const clusterDir = (name: string): string => partState(name, 'kubernetes');
@@ -37,12 +46,20 @@ const lockOf = (name: string): string => path.join(makeStateRoot(), 'locks', nam
 const machineLock = (): string => path.join(makeStateRoot(), 'locks', 'machine.lock');
 
 async function defaultServiceAccount(api: Api): Promise<boolean> {
-  return api.call('GET', '/api/v1/namespaces/default/serviceaccounts/default', undefined, '', 1).then(() => true, () => false);
+  return api.call('GET', '/api/v1/namespaces/default/serviceaccounts/default', undefined, '', 1).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function nodeReady(api: Api, node: string): Promise<boolean> {
-  interface Node { status?: { conditions?: { type: string; status: string }[] } }
-  return api.call<Node>('GET', `/api/v1/nodes/${node}`, undefined, '', 1).then((n) => n.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') === true, () => false);
+  interface Node {
+    status?: { conditions?: { type: string; status: string }[] };
+  }
+  return api.call<Node>('GET', `/api/v1/nodes/${node}`, undefined, '', 1).then(
+    (n) => n.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') === true,
+    () => false,
+  );
 }
 
 async function prepareFiles(at: Layout, record: ClusterRecord, openssl: string): Promise<void> {
@@ -51,34 +68,68 @@ async function prepareFiles(at: Layout, record: ClusterRecord, openssl: string):
   fs.writeFileSync(at.rules, '[]\n');
   fs.writeFileSync(at.tokens, `${record.adminToken},testbed-token,testbed-token,"system:masters"\n`, { mode: 0o600 });
   await makePki(openssl, at.pki, { name: record.nodeName, ip: record.nodeIp }, SERVICE_FIRST);
-  const server = `https://127.0.0.1:${record.ports.api}`, context = contextName(record.name);
+  const server = `https://127.0.0.1:${record.ports.api}`,
+    context = contextName(record.name);
   writeKubeconfig(at.kubeconfig, at.pki, { server, user: 'testbed-admin', certificate: 'admin', context });
-  for (const [file, user, certificate] of [['controller-manager', 'system:kube-controller-manager', 'controller-manager'], ['scheduler', 'system:kube-scheduler', 'scheduler'],
-    ['fake-node', 'testbed-fake-node', 'fake-node'], ['node', `system:node:${record.nodeName}`, 'node']] as const) {
+  for (const [file, user, certificate] of [
+    ['controller-manager', 'system:kube-controller-manager', 'controller-manager'],
+    ['scheduler', 'system:kube-scheduler', 'scheduler'],
+    ['fake-node', 'testbed-fake-node', 'fake-node'],
+    ['node', `system:node:${record.nodeName}`, 'node'],
+  ] as const) {
     writeKubeconfig(path.join(at.dir, `${file}.kubeconfig`), at.pki, { server, user, certificate, context });
   }
 }
 
 function fakeNodeLaunch(at: Layout, count: number): Launch {
   const pki = (file: string): string => path.join(at.pki, file);
-  return { argv: [process.execPath, path.join(SOURCES, 'fake-node.ts'), '--kubeconfig', path.join(at.dir, 'fake-node.kubeconfig'), '--nodes', String(count), '--rules', at.rules,
-    '--tls-cert', pki('node.crt'), '--tls-key', pki('node.key'), '--client-ca', pki('ca.crt')] };
+  return {
+    argv: [
+      process.execPath,
+      path.join(SOURCES, 'fake-node.ts'),
+      '--kubeconfig',
+      path.join(at.dir, 'fake-node.kubeconfig'),
+      '--nodes',
+      String(count),
+      '--rules',
+      at.rules,
+      '--tls-cert',
+      pki('node.crt'),
+      '--tls-key',
+      pki('node.key'),
+      '--client-ca',
+      pki('ca.crt'),
+    ],
+  };
 }
 
-interface ClusterPrograms { readonly bin: Binaries; readonly etcd: string; readonly openssl: string; readonly node?: NodePrograms }
+interface ClusterPrograms {
+  readonly bin: Binaries;
+  readonly etcd: string;
+  readonly openssl: string;
+  readonly node?: NodePrograms;
+}
 
 /** Everything that a cluster of this size runs: found, built or brought. */
 async function clusterPrograms(size: Size, log: Log): Promise<ClusterPrograms> {
-  if (size === 'full' && !isRoot()) throw new TestbedError('a cluster with real pods needs root (containers, a bridge, cgroups)', 'run as root, use --size control-plane, or name a kind cluster in PAASTA_TESTBED_CONTEXT');
+  if (size === 'full' && !isRoot())
+    throw new TestbedError(
+      'a cluster with real pods needs root (containers, a bridge, cgroups)',
+      'run as root, use --size control-plane, or name a kind cluster in PAASTA_TESTBED_CONTEXT',
+    );
   const bin = await ensureBinaries(log);
-  const etcd = fileOf(await ensure('etcd', log), 'etcd'), openssl = fileOf(await ensure('openssl', log), 'openssl');
+  const etcd = fileOf(await ensure('etcd', log), 'etcd'),
+    openssl = fileOf(await ensure('openssl', log), 'openssl');
   return { bin, etcd, openssl, ...(size === 'full' && { node: await nodePrograms(log) }) };
 }
 
 /** Starts a cluster; the caller holds the lock of its name and has made sure that nothing is left of an earlier one. */
 async function start(options: ClusterOptions, found: ClusterPrograms, log: Log): Promise<void> {
-  const { name, size } = options, full = size === 'full', { bin, etcd, openssl, node: programs } = found;
-  const dir = clusterDir(name), at = layout(dir);
+  const { name, size } = options,
+    full = size === 'full',
+    { bin, etcd, openssl, node: programs } = found;
+  const dir = clusterDir(name),
+    at = layout(dir);
   let record: ClusterRecord | undefined;
   const began = Date.now();
   // bridge and ports are chosen under one lock, so that clusters may start at the same time
@@ -86,8 +137,19 @@ async function start(options: ClusterOptions, found: ClusterPrograms, log: Log):
     const [etcdPort = 0, peer = 0, api = 0, kubeletHealth = 0] = await freePorts(4, promisedPorts());
     const ports: Ports = { etcd: etcdPort, peer, api, kubeletHealth };
     fs.mkdirSync(dir, { recursive: true });
-    const fixed = { name, size, fakeNodes: options.fakeNodes, ports, version: wantedVersion(), kubectl: bin.kubectl, adminToken: randomBytes(20).toString('hex'),
-      extraApiServerArgs: options.extraApiServerArgs, whole: false, launches: {} };
+    const fixed = {
+      name,
+      size,
+      fakeNodes: options.fakeNodes,
+      ports,
+      version: wantedVersion(),
+      kubectl: bin.kubectl,
+      adminToken: randomBytes(20).toString('hex'),
+      extraApiServerArgs: options.extraApiServerArgs,
+      extraControllerManagerArgs: options.extraControllerManagerArgs,
+      whole: false,
+      launches: {},
+    };
     record = { ...fixed, nodeName: full ? `node-${name}` : 'fake-0', nodeIp: '127.0.0.1' };
     writeRecord(dir, record);
     if (programs === undefined) return;
@@ -98,7 +160,8 @@ async function start(options: ClusterOptions, found: ClusterPrograms, log: Log):
     writeRecord(dir, record);
   });
   if (record === undefined) throw new Error('no record');
-  const known: ClusterRecord = record, launches: Record<string, Launch> = {};
+  const known: ClusterRecord = record,
+    launches: Record<string, Launch> = {};
   const cgroup = full ? makeCgroup(cgroupName(name)) : undefined;
   const begin = async (what: string, argv: readonly string[], env?: Readonly<Record<string, string>>): Promise<void> => {
     launches[what] = { argv, ...(env && { env }), ...(cgroup !== undefined && { cgroup }) };
@@ -116,7 +179,7 @@ async function start(options: ClusterOptions, found: ClusterPrograms, log: Log):
   try {
     await waitFor(dir, 'kube-apiserver', 'the API server', 90_000, () => api.ready());
     log(`  API server ready after ${seconds(Date.now() - began)}`);
-    await begin('kube-controller-manager', controllerManagerCommand(bin, at));
+    await begin('kube-controller-manager', controllerManagerCommand(bin, at, options.extraControllerManagerArgs));
     await begin('kube-scheduler', schedulerCommand(bin, at));
     if (full) {
       await begin('kubelet', launchKubelet(bin, at, known, cgroupName(name)));
@@ -137,31 +200,49 @@ async function start(options: ClusterOptions, found: ClusterPrograms, log: Log):
 export async function up(options: ClusterOptions, log: Log): Promise<ClusterRecord> {
   checkName(options.name);
   const dir = clusterDir(options.name);
-  return withLock(lockOf(options.name), async () => {
-    const there = readRecord(dir);
-    if (there !== undefined && (await isUp(dir))) {
-      const same = there.size === options.size && there.fakeNodes >= options.fakeNodes && JSON.stringify(there.extraApiServerArgs) === JSON.stringify(options.extraApiServerArgs);
-      if (!same) throw new TestbedError(`testbed '${options.name}' is up in another shape: ${there.size}, ${there.fakeNodes} fake node(s)`, `npm run testbed -- down --name ${options.name}, or take another --name`);
-      log(`Kubernetes '${options.name}' is up already: reusing it (${dir})`);
-      return there;
-    }
-    if (fs.existsSync(dir)) {
-      log(`Kubernetes '${options.name}' is left over or broken: removing it first`);
-      await remove(options.name, log);
-    }
-    const nodes = options.size === 'full' ? 'kubelet and containerd: real pods' : `${options.fakeNodes} fake node(s)`;
-    const programs = await clusterPrograms(options.size, log);
-    // a failed start leaves its logs for reading; `down` and the next `up` remove them
-    await step(log, `starting Kubernetes ${wantedVersion()} '${options.name}': etcd, API server with RBAC and audit log, controllers, scheduler, ${nodes}`,
-      `the cluster that deploy talks to; usually ${options.size === 'full' ? '6 s' : '4 s'} once everything is in the cache`, () => start(options, programs, log));
-    const record = readRecord(dir);
-    if (record === undefined) throw new Error(`no record in ${dir}`);
-    return record;
-  }, log);
+  return withLock(
+    lockOf(options.name),
+    async () => {
+      const there = readRecord(dir);
+      if (there !== undefined && (await isUp(dir))) {
+        const same =
+          there.size === options.size &&
+          there.fakeNodes >= options.fakeNodes &&
+          JSON.stringify(there.extraApiServerArgs) === JSON.stringify(options.extraApiServerArgs) &&
+          JSON.stringify(there.extraControllerManagerArgs) === JSON.stringify(options.extraControllerManagerArgs);
+        if (!same)
+          throw new TestbedError(
+            `testbed '${options.name}' is up in another shape: ${there.size}, ${there.fakeNodes} fake node(s)`,
+            `npm run testbed -- down --name ${options.name}, or take another --name`,
+          );
+        log(`Kubernetes '${options.name}' is up already: reusing it (${dir})`);
+        return there;
+      }
+      if (fs.existsSync(dir)) {
+        log(`Kubernetes '${options.name}' is left over or broken: removing it first`);
+        await remove(options.name, log);
+      }
+      const nodes = options.size === 'full' ? 'kubelet and containerd: real pods' : `${options.fakeNodes} fake node(s)`;
+      const programs = await clusterPrograms(options.size, log);
+      // a failed start leaves its logs for reading; `down` and the next `up` remove them
+      await step(
+        log,
+        `starting Kubernetes ${wantedVersion()} '${options.name}': etcd, API server with RBAC and audit log, controllers, scheduler, ${nodes}`,
+        `the cluster that deploy talks to; usually ${options.size === 'full' ? '6 s' : '4 s'} once everything is in the cache`,
+        () => start(options, programs, log),
+      );
+      const record = readRecord(dir);
+      if (record === undefined) throw new Error(`no record in ${dir}`);
+      return record;
+    },
+    log,
+  );
 }
 
 async function remove(name: string, log: Log): Promise<void> {
-  const dir = clusterDir(name), record = readRecord(dir), full = fs.existsSync(fullMark(dir));
+  const dir = clusterDir(name),
+    record = readRecord(dir),
+    full = fs.existsSync(fullMark(dir));
   // the data is thrown away, so nothing needs a gentle end; the kubelet first, or it would start pods again
   const order = ['kubelet', 'fake-node', 'kube-scheduler', 'kube-controller-manager', 'kube-apiserver', 'etcd', 'containerd'];
   for (const process of [...order, ...recordedNames(dir).filter((n) => !order.includes(n))]) await stop(dir, process, 'SIGKILL');
@@ -192,7 +273,8 @@ export async function stopApiServer(name: string, how: NodeJS.Signals = 'SIGKILL
 
 /** Starts the API server again as it was and waits until it is ready; stores and port stay. */
 export async function startApiServer(name: string): Promise<void> {
-  const dir = clusterDir(name), how = readRecord(dir)?.launches['kube-apiserver'];
+  const dir = clusterDir(name),
+    how = readRecord(dir)?.launches['kube-apiserver'];
   if (how === undefined) throw new TestbedError(`testbed '${name}' has no API server to start`);
   const api = new Api(credentialsOf(readKubeconfig(layout(dir).kubeconfig)), 'paasta-testbed');
   try {
@@ -203,16 +285,22 @@ export async function startApiServer(name: string): Promise<void> {
         return;
       } catch (error) {
         // The threads of the one that was killed may still hold its port, although its leader is gone.
-        if (left === 0 || !(error instanceof TestbedError) || !/address already in use/.test(lastLines(dir, 'kube-apiserver', 3))) throw error;
+        if (left === 0 || !(error instanceof TestbedError) || !/address already in use/.test(lastLines(dir, 'kube-apiserver', 3)))
+          throw error;
         await sleep(250);
       }
     }
-  } finally { api.close(); }
+  } finally {
+    api.close();
+  }
 }
 
 /** One context of the user's kubeconfig as JSON, with its credentials; by kubectl, because theirs is YAML. */
 export async function kubeconfigAsJson(kubectl: string, context: string): Promise<string> {
   const ran = await run([kubectl, 'config', 'view', '--raw', '--minify', '--flatten', '-o', 'json', '--context', context]);
   if (ran.exitCode === 0) return ran.stdout;
-  throw new TestbedError(`PAASTA_TESTBED_CONTEXT names '${context}', which kubectl does not find: ${ran.stderr.trim()}`, 'see `kubectl config get-contexts`, or unset it to let the testbed start its own cluster');
+  throw new TestbedError(
+    `PAASTA_TESTBED_CONTEXT names '${context}', which kubectl does not find: ${ran.stderr.trim()}`,
+    'see `kubectl config get-contexts`, or unset it to let the testbed start its own cluster',
+  );
 }

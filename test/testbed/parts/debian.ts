@@ -14,11 +14,18 @@ import type { Log } from './say.ts';
 /** `own`: the suite that the machine itself runs, for programs that are linked against its libraries. */
 export type Suite = 'own' | 'trixie' | 'sid';
 
-interface Release { readonly id: string; readonly codename: string }
+interface Release {
+  readonly id: string;
+  readonly codename: string;
+}
 
 function release(): Release {
   let text = '';
-  try { text = fs.readFileSync('/etc/os-release', 'utf8'); } catch { /* not Linux */ }
+  try {
+    text = fs.readFileSync('/etc/os-release', 'utf8');
+  } catch {
+    /* not Linux */
+  }
   const field = (key: string): string => new RegExp(`^${key}="?([^"\\n]*)`, 'm').exec(text)?.[1] ?? '';
   return { id: field('ID'), codename: field('VERSION_CODENAME') };
 }
@@ -26,7 +33,8 @@ function release(): Release {
 /** Why packages of this suite cannot be brought here; undefined when they can. */
 export function cannotBring(suite: Suite): string | undefined {
   const { id, codename } = release();
-  for (const program of ['apt-get', 'dpkg-deb']) if (which(program) === undefined) return `${program} is not here (this is ${id === '' ? os.platform() : id})`;
+  for (const program of ['apt-get', 'dpkg-deb'])
+    if (which(program) === undefined) return `${program} is not here (this is ${id === '' ? os.platform() : id})`;
   if (codename === '') return '/etc/os-release names no VERSION_CODENAME';
   if (suite !== 'own' && id !== 'debian') return `this is ${id}, and ${suite} is a suite of Debian`;
   return undefined;
@@ -39,10 +47,18 @@ function packageRoot(suite: Suite): string {
 
 /** An unpacked set of packages that is there already: its root directory. */
 export function unpacked(suite: Suite, packages: readonly string[]): string | undefined {
-  const root = packageRoot(suite), [first = ''] = packages;
+  const root = packageRoot(suite),
+    [first = ''] = packages;
   let names: string[];
-  try { names = fs.readdirSync(root); } catch { return undefined; }
-  const found = names.filter((n) => n.startsWith(`${first}_`)).sort().reverse();
+  try {
+    names = fs.readdirSync(root);
+  } catch {
+    return undefined;
+  }
+  const found = names
+    .filter((n) => n.startsWith(`${first}_`))
+    .sort()
+    .reverse();
   const complete = found.find((n) => {
     const versions = fs.readFileSync(path.join(root, n, 'VERSIONS'), 'utf8');
     return packages.every((p) => versions.includes(`${p} `));
@@ -54,8 +70,16 @@ export function unpacked(suite: Suite, packages: readonly string[]): string | un
 export function sourcesFor(text: string, codename: string, suite: string, format: 'deb822' | 'list'): string {
   const renamed = text.replaceAll(new RegExp(`\\b${codename}\\b`, 'g'), suite);
   if (suite !== 'sid') return renamed;
-  if (format === 'list') return renamed.split('\n').filter((l) => !/security|updates/.test(l)).join('\n');
-  return renamed.split(/\n\s*\n/).filter((s) => !/security/.test(s)).map((s) => s.replace(/^Suites:.*$/m, 'Suites: sid')).join('\n\n');
+  if (format === 'list')
+    return renamed
+      .split('\n')
+      .filter((l) => !/security|updates/.test(l))
+      .join('\n');
+  return renamed
+    .split(/\n\s*\n/)
+    .filter((s) => !/security/.test(s))
+    .map((s) => s.replace(/^Suites:.*$/m, 'Suites: sid'))
+    .join('\n\n');
 }
 
 /** Lays down an apt configuration with lists and caches of its own; answers the path for `APT_CONFIG`. */
@@ -71,11 +95,22 @@ function aptConfiguration(suite: Suite, dir: string): string {
   fs.writeFileSync(list, sourcesFor(fs.readFileSync(from, 'utf8'), codename, target, modern === undefined ? 'list' : 'deb822'));
   fs.writeFileSync(path.join(dir, 'status'), '');
   const file = path.join(dir, 'apt.conf');
-  fs.writeFileSync(file, [
-    `Dir::State "${dir}/state";`, `Dir::State::lists "${dir}/lists";`, `Dir::State::status "${dir}/status";`, `Dir::Cache "${dir}/cache";`,
-    `Dir::Etc::sourcelist "${list}";`, 'Dir::Etc::sourceparts "/dev/null";', 'Dir::Etc::preferences "/dev/null";', 'Dir::Etc::preferencesparts "/dev/null";',
-    `APT::Sandbox::User "${os.userInfo().username}";`, 'Acquire::Languages "none";', '',
-  ].join('\n'));
+  fs.writeFileSync(
+    file,
+    [
+      `Dir::State "${dir}/state";`,
+      `Dir::State::lists "${dir}/lists";`,
+      `Dir::State::status "${dir}/status";`,
+      `Dir::Cache "${dir}/cache";`,
+      `Dir::Etc::sourcelist "${list}";`,
+      'Dir::Etc::sourceparts "/dev/null";',
+      'Dir::Etc::preferences "/dev/null";',
+      'Dir::Etc::preferencesparts "/dev/null";',
+      `APT::Sandbox::User "${os.userInfo().username}";`,
+      'Acquire::Languages "none";',
+      '',
+    ].join('\n'),
+  );
   return file;
 }
 
@@ -86,32 +121,40 @@ export async function bring(suite: Suite, packages: readonly string[], log: Log)
   const why = cannotBring(suite);
   if (why !== undefined) throw new TestbedError(`cannot bring ${packages.join(', ')}: ${why}`);
   const root = packageRoot(suite);
-  return withLock(path.join(root, '.lock'), async () => {
-    const meanwhile = unpacked(suite, packages);
-    if (meanwhile !== undefined) return meanwhile;
-    const apt = aptConfiguration(suite, path.join(root, '.apt')), temporary = fs.mkdtempSync(path.join(root, '.new-'));
-    try {
-      const env = { APT_CONFIG: apt, DEBIAN_FRONTEND: 'noninteractive' };
-      await must(['apt-get', '-qq', 'update'], { env });
-      const debs = path.join(temporary, 'debs'), tree = path.join(temporary, 'tree');
-      fs.mkdirSync(debs); fs.mkdirSync(tree);
-      await must(['apt-get', '-qq', 'download', ...packages], { env, cwd: debs });
-      let versions = '', firstVersion = '';
-      for (const deb of fs.readdirSync(debs)) {
-        const file = path.join(debs, deb);
-        await must(['dpkg-deb', '-x', file, tree]);
-        const [name = '', version = ''] = (await must(['dpkg-deb', '-W', '--showformat=${Package}\n${Version}', file])).split('\n');
-        versions += `${name} ${version}\n`;
-        if (name === packages[0]) firstVersion = version;
+  return withLock(
+    path.join(root, '.lock'),
+    async () => {
+      const meanwhile = unpacked(suite, packages);
+      if (meanwhile !== undefined) return meanwhile;
+      const apt = aptConfiguration(suite, path.join(root, '.apt')),
+        temporary = fs.mkdtempSync(path.join(root, '.new-'));
+      try {
+        const env = { APT_CONFIG: apt, DEBIAN_FRONTEND: 'noninteractive' };
+        await must(['apt-get', '-qq', 'update'], { env });
+        const debs = path.join(temporary, 'debs'),
+          tree = path.join(temporary, 'tree');
+        fs.mkdirSync(debs);
+        fs.mkdirSync(tree);
+        await must(['apt-get', '-qq', 'download', ...packages], { env, cwd: debs });
+        let versions = '',
+          firstVersion = '';
+        for (const deb of fs.readdirSync(debs)) {
+          const file = path.join(debs, deb);
+          await must(['dpkg-deb', '-x', file, tree]);
+          const [name = '', version = ''] = (await must(['dpkg-deb', '-W', '--showformat=${Package}\n${Version}', file])).split('\n');
+          versions += `${name} ${version}\n`;
+          if (name === packages[0]) firstVersion = version;
+        }
+        fs.writeFileSync(path.join(tree, 'VERSIONS'), versions);
+        const target = path.join(root, `${packages[0] ?? ''}_${firstVersion.replaceAll(/[^\w.+~-]/g, '_')}`);
+        fs.rmSync(target, { recursive: true, force: true });
+        fs.renameSync(tree, target);
+        return target;
+      } finally {
+        fs.rmSync(temporary, { recursive: true, force: true });
+        fs.rmSync(path.join(root, '.apt', 'cache', 'archives'), { recursive: true, force: true });
       }
-      fs.writeFileSync(path.join(tree, 'VERSIONS'), versions);
-      const target = path.join(root, `${packages[0] ?? ''}_${firstVersion.replaceAll(/[^\w.+~-]/g, '_')}`);
-      fs.rmSync(target, { recursive: true, force: true });
-      fs.renameSync(tree, target);
-      return target;
-    } finally {
-      fs.rmSync(temporary, { recursive: true, force: true });
-      fs.rmSync(path.join(root, '.apt', 'cache', 'archives'), { recursive: true, force: true });
-    }
-  }, log);
+    },
+    log,
+  );
 }

@@ -22,7 +22,17 @@ export interface DockerEngine {
 }
 
 /** Directories that dockerd makes whatever its options are; those that were not there before are removed afterwards. */
-const FIXED = ['/opt/containerd', '/opt/containerd/bin', '/opt/containerd/lib', '/run/docker', '/run/docker/plugins', '/run/runc', '/run/containerd', '/run/containerd/s', '/run/containerd/runc'];
+const FIXED = [
+  '/opt/containerd',
+  '/opt/containerd/bin',
+  '/opt/containerd/lib',
+  '/run/docker',
+  '/run/docker/plugins',
+  '/run/runc',
+  '/run/containerd',
+  '/run/containerd/s',
+  '/run/containerd/runc',
+];
 
 export const engineDir = (): string => path.join(stateRoot(), 'docker');
 const socket = (): string => `unix://${path.join(engineDir(), 'docker.sock')}`;
@@ -30,12 +40,18 @@ const usersDir = (): string => path.join(engineDir(), 'users');
 const engineLock = (): string => path.join(makeStateRoot(), 'locks', 'docker.lock');
 
 export function engineUsers(): string[] {
-  try { return fs.readdirSync(usersDir()); } catch { return []; }
+  try {
+    return fs.readdirSync(usersDir());
+  } catch {
+    return [];
+  }
 }
 
 /** The engine's version, undefined when none answers at this address. */
 export async function engineVersion(docker: string, dockerHost: string): Promise<string | undefined> {
-  const ran = await run([docker, 'version', '--format', '{{.Server.Version}}'], { env: { DOCKER_HOST: dockerHost, DOCKER_CONTEXT: undefined } });
+  const ran = await run([docker, 'version', '--format', '{{.Server.Version}}'], {
+    env: { DOCKER_HOST: dockerHost, DOCKER_CONTEXT: undefined },
+  });
   return ran.exitCode === 0 ? ran.stdout.trim() : undefined;
 }
 
@@ -49,26 +65,67 @@ export function machineEngines(): string[] {
 export async function linkBuildx(dockerConfigDir: string): Promise<void> {
   const buildx = await find('buildx');
   if (!('directory' in buildx)) return;
-  const plugins = path.join(dockerConfigDir, 'cli-plugins'), link = path.join(plugins, 'docker-buildx');
+  const plugins = path.join(dockerConfigDir, 'cli-plugins'),
+    link = path.join(plugins, 'docker-buildx');
   fs.mkdirSync(plugins, { recursive: true });
   fs.rmSync(link, { force: true });
   fs.symlinkSync(fileOf(buildx, 'docker-buildx'), link);
 }
 
 async function startEngine(docker: string, log: Log): Promise<void> {
-  if (!isRoot()) throw new TestbedError('no docker engine answers, and starting one needs root', 'start a docker engine and set DOCKER_HOST, or run as root');
-  const dockerd = await ensure('dockerd', log), containerd = await ensure('containerd', log), runc = await ensure('runc', log), dir = engineDir();
-  if (dir.length > LONGEST_STATE_PATH) throw new TestbedError(`the state directory is too long for unix sockets: ${dir}`, 'set PAASTA_TESTBED_STATE to a shorter directory');
-  await step(log, `starting a docker engine ${dockerd.version}`, 'no engine answers; images are built with it; usually 2 s; no firewall rules', async () => {
-    await removeEngine(log);
-    fs.mkdirSync(dir, { recursive: true });
-    fs.writeFileSync(path.join(dir, 'made.json'), JSON.stringify({ dirs: FIXED.filter((d) => !fs.existsSync(d)), bridge: !fs.existsSync('/sys/class/net/docker0') }));
-    const PATH = [...new Set([dockerd.directory, containerd.directory, runc.directory]), process.env['PATH'] ?? '', '/usr/sbin', '/sbin'].join(':');
-    // firewall rules and forwarding would outlive the engine, a FORWARD policy of DROP among them
-    await launch(dir, 'dockerd', { cgroup: makeCgroup(cgroupName('docker')), env: { PATH }, argv: [fileOf(dockerd, 'dockerd'), '--data-root', path.join(dir, 'data'), '--exec-root', path.join(dir, 'exec'),
-      '--host', socket(), '--pidfile', path.join(dir, 'own.pid'), '--cgroup-parent', `/${cgroupName('docker')}`, '--iptables=false', '--ip6tables=false', '--ip-forward=false', '--ip-masq=false'] });
-    await waitFor(dir, 'dockerd', 'the docker engine', 60_000, async () => (await engineVersion(docker, socket())) !== undefined);
-  });
+  if (!isRoot())
+    throw new TestbedError(
+      'no docker engine answers, and starting one needs root',
+      'start a docker engine and set DOCKER_HOST, or run as root',
+    );
+  const dockerd = await ensure('dockerd', log),
+    containerd = await ensure('containerd', log),
+    runc = await ensure('runc', log),
+    dir = engineDir();
+  if (dir.length > LONGEST_STATE_PATH)
+    throw new TestbedError(`the state directory is too long for unix sockets: ${dir}`, 'set PAASTA_TESTBED_STATE to a shorter directory');
+  await step(
+    log,
+    `starting a docker engine ${dockerd.version}`,
+    'no engine answers; images are built with it; usually 2 s; no firewall rules',
+    async () => {
+      await removeEngine(log);
+      fs.mkdirSync(dir, { recursive: true });
+      fs.writeFileSync(
+        path.join(dir, 'made.json'),
+        JSON.stringify({ dirs: FIXED.filter((d) => !fs.existsSync(d)), bridge: !fs.existsSync('/sys/class/net/docker0') }),
+      );
+      const PATH = [
+        ...new Set([dockerd.directory, containerd.directory, runc.directory]),
+        process.env['PATH'] ?? '',
+        '/usr/sbin',
+        '/sbin',
+      ].join(':');
+      // firewall rules and forwarding would outlive the engine, a FORWARD policy of DROP among them
+      await launch(dir, 'dockerd', {
+        cgroup: makeCgroup(cgroupName('docker')),
+        env: { PATH },
+        argv: [
+          fileOf(dockerd, 'dockerd'),
+          '--data-root',
+          path.join(dir, 'data'),
+          '--exec-root',
+          path.join(dir, 'exec'),
+          '--host',
+          socket(),
+          '--pidfile',
+          path.join(dir, 'own.pid'),
+          '--cgroup-parent',
+          `/${cgroupName('docker')}`,
+          '--iptables=false',
+          '--ip6tables=false',
+          '--ip-forward=false',
+          '--ip-masq=false',
+        ],
+      });
+      await waitFor(dir, 'dockerd', 'the docker engine', 60_000, async () => (await engineVersion(docker, socket())) !== undefined);
+    },
+  );
 }
 
 /** Finds a docker engine, or starts one that testbeds share; makes sure of the docker command and buildx. */
@@ -80,8 +137,12 @@ export async function upDocker(name: string, log: Log): Promise<DockerEngine> {
   await linkBuildx(dockerConfig);
   const registryConfig = path.join(partState(name, 'registry'), 'docker-config');
   if (fs.existsSync(registryConfig)) await linkBuildx(registryConfig);
-  const answer = (dockerHost: string, from: DockerEngine['from']): DockerEngine => ({ dockerHost, dockerPath, from,
-    env: { DOCKER_HOST: dockerHost, DOCKER_CONFIG: dockerConfig, PATH: `${path.dirname(dockerPath)}:${process.env['PATH'] ?? ''}` } });
+  const answer = (dockerHost: string, from: DockerEngine['from']): DockerEngine => ({
+    dockerHost,
+    dockerPath,
+    from,
+    env: { DOCKER_HOST: dockerHost, DOCKER_CONFIG: dockerConfig, PATH: `${path.dirname(dockerPath)}:${process.env['PATH'] ?? ''}` },
+  });
   for (const dockerHost of machineEngines()) {
     const version = await engineVersion(dockerPath, dockerHost);
     if (version !== undefined) {
@@ -89,13 +150,18 @@ export async function upDocker(name: string, log: Log): Promise<DockerEngine> {
       return answer(dockerHost, 'machine');
     }
   }
-  return withLock(engineLock(), async () => {
-    const version = recorded(engineDir(), 'dockerd') === undefined ? undefined : await engineVersion(dockerPath, socket());
-    if (version === undefined) await startEngine(dockerPath, log); else log(`docker engine ${version} of the testbed is up already: reusing it`);
-    fs.mkdirSync(usersDir(), { recursive: true });
-    fs.writeFileSync(path.join(usersDir(), name), '');
-    return answer(socket(), 'testbed');
-  }, log);
+  return withLock(
+    engineLock(),
+    async () => {
+      const version = recorded(engineDir(), 'dockerd') === undefined ? undefined : await engineVersion(dockerPath, socket());
+      if (version === undefined) await startEngine(dockerPath, log);
+      else log(`docker engine ${version} of the testbed is up already: reusing it`);
+      fs.mkdirSync(usersDir(), { recursive: true });
+      fs.writeFileSync(path.join(usersDir(), name), '');
+      return answer(socket(), 'testbed');
+    },
+    log,
+  );
 }
 
 async function removeEngine(log: Log): Promise<void> {
@@ -106,9 +172,18 @@ async function removeEngine(log: Log): Promise<void> {
   await removeCgroup(cgroupName('docker'), log);
   await unmountBelow(dir);
   let made: { dirs: string[]; bridge: boolean } = { dirs: [], bridge: false };
-  try { made = JSON.parse(fs.readFileSync(path.join(dir, 'made.json'), 'utf8')) as typeof made; } catch { /* it never started */ }
+  try {
+    made = JSON.parse(fs.readFileSync(path.join(dir, 'made.json'), 'utf8')) as typeof made;
+  } catch {
+    /* it never started */
+  }
   if (made.bridge && fs.existsSync('/sys/class/net/docker0')) await run(['ip', 'link', 'del', 'docker0']);
-  for (const d of made.dirs.reverse()) try { fs.rmdirSync(d); } catch { /* used by somebody else, or not made */ }
+  for (const d of made.dirs.reverse())
+    try {
+      fs.rmdirSync(d);
+    } catch {
+      /* used by somebody else, or not made */
+    }
   fs.rmSync(dir, { recursive: true, force: true });
   if (users.length > 0) {
     fs.mkdirSync(usersDir(), { recursive: true });
@@ -119,14 +194,24 @@ async function removeEngine(log: Log): Promise<void> {
 /** Leaves the shared engine; the last testbed that used it ends it. An engine of the machine is left alone. */
 export async function downDocker(name: string, log: Log): Promise<boolean> {
   fs.rmSync(partState(checkName(name), 'docker-config'), { recursive: true, force: true });
-  if (!engineUsers().includes(name)) { tidyState(name); return false; }
-  await withLock(engineLock(), async () => {
-    fs.rmSync(path.join(usersDir(), name), { force: true });
-    const left = engineUsers();
-    if (left.length > 0) { log(`the docker engine stays: ${left.join(', ')} use it`); return; }
-    await removeEngine(log);
-    log('the docker engine is down');
-  }, log);
+  if (!engineUsers().includes(name)) {
+    tidyState(name);
+    return false;
+  }
+  await withLock(
+    engineLock(),
+    async () => {
+      fs.rmSync(path.join(usersDir(), name), { force: true });
+      const left = engineUsers();
+      if (left.length > 0) {
+        log(`the docker engine stays: ${left.join(', ')} use it`);
+        return;
+      }
+      await removeEngine(log);
+      log('the docker engine is down');
+    },
+    log,
+  );
   tidyState(name);
   return true;
 }

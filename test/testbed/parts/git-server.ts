@@ -8,20 +8,29 @@ import { ensure } from './programs.ts';
 import { step } from './say.ts';
 import type { Log } from './say.ts';
 
-const gitDir = (name: string): string => partState(checkName(name), 'git');
+export const gitDir = (name: string): string => partState(checkName(name), 'git');
+
+/** Where it is reached. */
+export function gitHint(dir: string): string {
+  return `git over HTTP and the GitHub double: http://127.0.0.1:${fs.readFileSync(path.join(dir, 'port'), 'utf8')} (repositories in ${dir}/repositories)`;
+}
 
 /** Starts or reuses it; answers the line to print. */
 export async function upGit(name: string, log: Log): Promise<string> {
-  const dir = gitDir(name), port = path.join(dir, 'port'), hint = (): string => `git over HTTP and the GitHub double: http://127.0.0.1:${fs.readFileSync(port, 'utf8')} (repositories in ${dir}/repositories)`;
+  const dir = gitDir(name),
+    port = path.join(dir, 'port'),
+    hint = (): string => gitHint(dir);
   if (recorded(dir, 'git') !== undefined && (await portOpen(Number(fs.readFileSync(port, 'utf8'))))) {
     log(`git server '${name}' is up already: reusing it`);
     return hint();
   }
   await ensure('git', log);
-  await step(log, `starting git over HTTP '${name}'`, 'the service\'s repository; usually 1 s', async () => {
+  await step(log, `starting git over HTTP '${name}'`, "the service's repository; usually 1 s", async () => {
     const [free = 0] = await freePorts(1);
     fs.mkdirSync(path.join(dir, 'repositories'), { recursive: true });
-    await launch(dir, 'git', { argv: [process.execPath, path.join(SOURCES, 'github', 'cli.ts'), '--port', String(free), '--root', path.join(dir, 'repositories')] });
+    await launch(dir, 'git', {
+      argv: [process.execPath, path.join(SOURCES, 'github', 'cli.ts'), '--port', String(free), '--root', path.join(dir, 'repositories')],
+    });
     await waitFor(dir, 'git', 'the git server', 30_000, () => portOpen(free));
     fs.writeFileSync(port, String(free));
   });

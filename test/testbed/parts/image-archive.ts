@@ -1,7 +1,11 @@
 /** Writes a one-layer image as a docker-archive tar, without a docker engine and without a registry. */
 import { createHash } from 'node:crypto';
 
-export interface ArchiveFile { readonly name: string; readonly content: Buffer; readonly mode?: number }
+export interface ArchiveFile {
+  readonly name: string;
+  readonly content: Buffer;
+  readonly mode?: number;
+}
 
 const BLOCK = 512;
 
@@ -28,14 +32,29 @@ export function tar(files: readonly ArchiveFile[]): Buffer {
   return Buffer.concat([...blocks, Buffer.alloc(2 * BLOCK)]);
 }
 
-export interface ImageOptions { readonly reference: string; readonly architecture: string; readonly entrypoint: readonly string[] }
+export interface ImageOptions {
+  readonly reference: string;
+  readonly architecture: string;
+  readonly entrypoint: readonly string[];
+}
 
 /** A loadable archive (`ctr images import`, `docker load`) of an image with these files at its root. */
 export function imageArchive(files: readonly ArchiveFile[], image: ImageOptions): Buffer {
-  const layer = tar(files), digest = createHash('sha256').update(layer).digest('hex');
-  const config = { architecture: image.architecture, os: 'linux', created: '1970-01-01T00:00:00Z', config: { Entrypoint: image.entrypoint },
-    rootfs: { type: 'layers', diff_ids: [`sha256:${digest}`] }, history: [{ created: '1970-01-01T00:00:00Z' }] };
+  const layer = tar(files),
+    digest = createHash('sha256').update(layer).digest('hex');
+  const config = {
+    architecture: image.architecture,
+    os: 'linux',
+    created: '1970-01-01T00:00:00Z',
+    config: { Entrypoint: image.entrypoint },
+    rootfs: { type: 'layers', diff_ids: [`sha256:${digest}`] },
+    history: [{ created: '1970-01-01T00:00:00Z' }],
+  };
   const manifest = [{ Config: 'config.json', RepoTags: [image.reference], Layers: ['layer.tar'] }];
   const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
-  return tar([{ name: 'layer.tar', content: layer }, { name: 'config.json', content: json(config) }, { name: 'manifest.json', content: json(manifest) }]);
+  return tar([
+    { name: 'layer.tar', content: layer },
+    { name: 'config.json', content: json(config) },
+    { name: 'manifest.json', content: json(manifest) },
+  ]);
 }

@@ -44,29 +44,59 @@ export function builtBinaries(): Binaries | undefined {
 export function linkerFlags(version: string): string {
   const [major = '', minor = ''] = version.split('.');
   const stamps = ['k8s.io/component-base/version', 'k8s.io/client-go/pkg/version'].flatMap((p) => [
-    `-X ${p}.gitVersion=v${version}`, `-X ${p}.gitMajor=${major}`, `-X ${p}.gitMinor=${minor}`, `-X ${p}.gitTreeState=clean`,
-    `-X ${p}.gitCommit=${'0'.repeat(40)}`, `-X ${p}.buildDate=2026-01-01T00:00:00Z`]);
+    `-X ${p}.gitVersion=v${version}`,
+    `-X ${p}.gitMajor=${major}`,
+    `-X ${p}.gitMinor=${minor}`,
+    `-X ${p}.gitTreeState=clean`,
+    `-X ${p}.gitCommit=${'0'.repeat(40)}`,
+    `-X ${p}.buildDate=2026-01-01T00:00:00Z`,
+  ]);
   return ['-s -w', ...stamps].join(' ');
 }
 
 async function build(version: string, go: string, log: Log): Promise<void> {
-  const target = binaryDirectory(version), home = path.dirname(target);
+  const target = binaryDirectory(version),
+    home = path.dirname(target);
   fs.mkdirSync(home, { recursive: true });
-  for (const left of fs.readdirSync(home)) if (left.startsWith('.building-')) fs.rmSync(path.join(home, left), { recursive: true, force: true });
+  for (const left of fs.readdirSync(home))
+    if (left.startsWith('.building-')) fs.rmSync(path.join(home, left), { recursive: true, force: true });
   const work = fs.mkdtempSync(path.join(home, '.building-'));
-  const env = { CGO_ENABLED: '0', GOTOOLCHAIN: 'local', GOFLAGS: '-mod=readonly', GOWORK: 'off', GOROOT: undefined, PATH: `${path.dirname(go)}${path.delimiter}${process.env['PATH'] ?? ''}` };
+  const env = {
+    CGO_ENABLED: '0',
+    GOTOOLCHAIN: 'local',
+    GOFLAGS: '-mod=readonly',
+    GOWORK: 'off',
+    GOROOT: undefined,
+    PATH: `${path.dirname(go)}${path.delimiter}${process.env['PATH'] ?? ''}`,
+  };
   try {
-    const all = await step(log, `fetching the Go modules of Kubernetes ${version}`, 'sources of the API server and its companions; usually 25 s and 100 MB, 2 s when they are cached',
-      async () => (await must([go, 'list', '-deps', 'tool'], { cwd: moduleDir, env })).split('\n').length);
-    await step(log, `building Kubernetes ${version}: ${KUBERNETES_BINARIES.join(', ')}`,
-      'no container registry is needed this way; usually 5 minutes on 2 cores for the first time, kept in the cache afterwards', async (progress) => {
+    const all = await step(
+      log,
+      `fetching the Go modules of Kubernetes ${version}`,
+      'sources of the API server and its companions; usually 25 s and 100 MB, 2 s when they are cached',
+      async () => (await must([go, 'list', '-deps', 'tool'], { cwd: moduleDir, env })).split('\n').length,
+    );
+    await step(
+      log,
+      `building Kubernetes ${version}: ${KUBERNETES_BINARIES.join(', ')}`,
+      'no container registry is needed this way; usually 5 minutes on 2 cores for the first time, kept in the cache afterwards',
+      async (progress) => {
         let compiled = 0;
         const ran = await run([go, 'build', '-v', '-trimpath', '-ldflags', linkerFlags(version), '-o', `${work}${path.sep}`, 'tool'], {
-          cwd: moduleDir, env,
-          onErrorLine: () => { compiled++; progress.at(compiled < all ? `${compiled} of ${all} packages compiled` : 'linking'); },
+          cwd: moduleDir,
+          env,
+          onErrorLine: () => {
+            compiled++;
+            progress.at(compiled < all ? `${compiled} of ${all} packages compiled` : 'linking');
+          },
         });
-        if (ran.exitCode !== 0) throw new TestbedError(`building Kubernetes ${version} failed:\n${ran.stderr.trimEnd().split('\n').slice(-20).join('\n')}`, `by hand: cd ${moduleDir} && ${go} build -o /tmp/ tool`);
-      });
+        if (ran.exitCode !== 0)
+          throw new TestbedError(
+            `building Kubernetes ${version} failed:\n${ran.stderr.trimEnd().split('\n').slice(-20).join('\n')}`,
+            `by hand: cd ${moduleDir} && ${go} build -o /tmp/ tool`,
+          );
+      },
+    );
     fs.rmSync(target, { recursive: true, force: true });
     fs.chmodSync(work, 0o755);
     fs.renameSync(work, target);
@@ -81,9 +111,13 @@ export async function ensureBinaries(log: Log): Promise<Binaries> {
   if (there !== undefined) return there;
   const version = wantedVersion();
   const go = fileOf(await ensure('go', log), 'go');
-  await withLock(path.join(cacheRoot(), 'kubernetes', '.lock'), async () => {
-    if (builtBinaries() === undefined) await build(version, go, log);
-  }, log);
+  await withLock(
+    path.join(cacheRoot(), 'kubernetes', '.lock'),
+    async () => {
+      if (builtBinaries() === undefined) await build(version, go, log);
+    },
+    log,
+  );
   const built = builtBinaries();
   if (built === undefined) throw new TestbedError(`the build left no binaries in ${binaryDirectory(version)}`);
   return built;

@@ -16,16 +16,37 @@ function held(text: string): boolean {
 function take(file: string): boolean {
   const mine = `${file}.${process.pid}.${Math.random().toString(36).slice(2)}`;
   fs.mkdirSync(path.dirname(file), { recursive: true }); // `down` of the last testbed removes an empty one
-  try { fs.writeFileSync(mine, me()); } catch { return false; }
   try {
-    try { fs.linkSync(mine, file); return true; } catch { /* held, perhaps by nobody any more */ }
+    fs.writeFileSync(mine, me());
+  } catch {
+    return false;
+  }
+  try {
+    try {
+      fs.linkSync(mine, file);
+      return true;
+    } catch {
+      /* held, perhaps by nobody any more */
+    }
     let text: string;
-    try { text = fs.readFileSync(file, 'utf8'); } catch { return false; }
+    try {
+      text = fs.readFileSync(file, 'utf8');
+    } catch {
+      return false;
+    }
     if (held(text)) return false;
     // only one of several waiters gets to move the dead lock away; one that moved a living lock puts it back
     const aside = `${mine}.dead`;
-    try { fs.renameSync(file, aside); } catch { return false; }
-    try { if (held(fs.readFileSync(aside, 'utf8'))) fs.linkSync(aside, file); } finally { fs.rmSync(aside, { force: true }); }
+    try {
+      fs.renameSync(file, aside);
+    } catch {
+      return false;
+    }
+    try {
+      if (held(fs.readFileSync(aside, 'utf8'))) fs.linkSync(aside, file);
+    } finally {
+      fs.rmSync(aside, { force: true });
+    }
     return false;
   } finally {
     fs.rmSync(mine, { force: true });

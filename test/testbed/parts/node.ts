@@ -30,8 +30,12 @@ export interface NodePrograms {
 export async function nodePrograms(log: Log): Promise<NodePrograms> {
   const containerd = await ensure('containerd', log);
   return {
-    containerd: fileOf(containerd, 'containerd'), ctr: fileOf(containerd, 'ctr'), shim: fileOf(containerd, 'containerd-shim-runc-v2'),
-    runc: fileOf(await ensure('runc', log), 'runc'), cniBin: (await ensure('cni', log)).directory, ip: fileOf(await ensure('iproute', log), 'ip'),
+    containerd: fileOf(containerd, 'containerd'),
+    ctr: fileOf(containerd, 'ctr'),
+    shim: fileOf(containerd, 'containerd-shim-runc-v2'),
+    runc: fileOf(await ensure('runc', log), 'runc'),
+    cniBin: (await ensure('cni', log)).directory,
+    ip: fileOf(await ensure('iproute', log), 'ip'),
     pauseArchive: await pauseArchive(log),
   };
 }
@@ -40,18 +44,28 @@ export async function nodePrograms(log: Log): Promise<NodePrograms> {
 async function pauseArchive(log: Log): Promise<string> {
   const file = path.join(cacheRoot(), 'pause', `pause-1-${os.arch()}.tar`);
   if (fs.existsSync(file)) return file;
-  return step(log, 'making the pause image', 'every pod\'s sandbox runs it; usually 1 s', async () => {
+  return step(log, 'making the pause image', "every pod's sandbox runs it; usually 1 s", async () => {
     const work = fs.mkdtempSync(path.join(os.tmpdir(), 'paasta-pause-'));
     try {
-      const architecture = os.arch() === 'x64' ? 'amd64' : os.arch(), program = path.join(work, 'pause');
+      const architecture = os.arch() === 'x64' ? 'amd64' : os.arch(),
+        program = path.join(work, 'pause');
       const gcc = which('gcc');
-      const compiled = gcc !== undefined && (await run([gcc, '-Os', '-static', '-s', '-o', program, path.join(SOURCES, 'pause', 'pause.c')])).exitCode === 0;
-      const busybox = compiled ? '' : which('busybox') ?? path.join(await bring('own', ['busybox-static'], log), 'bin', 'busybox');
+      const compiled =
+        gcc !== undefined &&
+        (await run([gcc, '-Os', '-static', '-s', '-o', program, path.join(SOURCES, 'pause', 'pause.c')])).exitCode === 0;
+      const busybox = compiled ? '' : (which('busybox') ?? path.join(await bring('own', ['busybox-static'], log), 'bin', 'busybox'));
       const archive = compiled
-        ? imageArchive([{ name: 'pause', content: fs.readFileSync(program), mode: 0o755 }], { reference: PAUSE_IMAGE, architecture, entrypoint: ['/pause'] })
-        // busybox sleep as process 1 ignores SIGTERM unless a shell traps it
-        : imageArchive([{ name: 'busybox', content: fs.readFileSync(busybox), mode: 0o755 }],
-          { reference: PAUSE_IMAGE, architecture, entrypoint: ['/busybox', 'sh', '-c', 'trap "exit 0" TERM INT; while :; do /busybox sleep 3600 & wait $!; done'] });
+        ? imageArchive([{ name: 'pause', content: fs.readFileSync(program), mode: 0o755 }], {
+            reference: PAUSE_IMAGE,
+            architecture,
+            entrypoint: ['/pause'],
+          })
+        : // busybox sleep as process 1 ignores SIGTERM unless a shell traps it
+          imageArchive([{ name: 'busybox', content: fs.readFileSync(busybox), mode: 0o755 }], {
+            reference: PAUSE_IMAGE,
+            architecture,
+            entrypoint: ['/busybox', 'sh', '-c', 'trap "exit 0" TERM INT; while :; do /busybox sleep 3600 & wait $!; done'],
+          });
       fs.mkdirSync(path.dirname(file), { recursive: true });
       fs.writeFileSync(`${file}.${process.pid}`, archive);
       fs.renameSync(`${file}.${process.pid}`, file);
@@ -70,7 +84,8 @@ export function containerEnvironment(programs: NodePrograms): Record<string, str
 
 /** Writes containerd's and the CNI configuration; answers the command. */
 export function launchContainerd(at: Layout, programs: NodePrograms, network: Parameters<typeof cniConfig>[1]): string[] {
-  const conf = path.join(at.dir, 'cni', 'conf'), file = path.join(at.dir, 'containerd.toml');
+  const conf = path.join(at.dir, 'cni', 'conf'),
+    file = path.join(at.dir, 'containerd.toml');
   fs.mkdirSync(conf, { recursive: true });
   fs.mkdirSync(path.join(at.dir, 'certs.d'), { recursive: true });
   fs.writeFileSync(path.join(conf, '10-testbed.conflist'), cniConfig(at, network));
@@ -83,12 +98,21 @@ export async function finishNode(at: Layout, programs: NodePrograms, log: Log): 
   const ctr = [programs.ctr, '--address', path.join(at.dir, 'cd.sock')];
   await waitFor(at.dir, 'containerd', 'containerd', 30_000, async () => (await run([...ctr, 'version'])).exitCode === 0);
   const imported = await must([...ctr, '-n', 'k8s.io', 'images', 'import', programs.pauseArchive]);
-  if ((await must([...ctr, '-n', 'k8s.io', 'images', 'list', '-q', `name==${PAUSE_IMAGE}`])) === '') throw new TestbedError(`the pause image is missing after its import: ${imported}`);
+  if ((await must([...ctr, '-n', 'k8s.io', 'images', 'list', '-q', `name==${PAUSE_IMAGE}`])) === '')
+    throw new TestbedError(`the pause image is missing after its import: ${imported}`);
   log('  containerd ready');
 }
 
-export function launchKubelet(bin: Binaries, at: Layout, node: { readonly nodeName: string; readonly nodeIp: string; readonly ports: Ports }, cgroup: string): string[] {
-  fs.writeFileSync(path.join(at.dir, 'kubelet.json'), kubeletConfig(at, { ip: node.nodeIp, healthPort: node.ports.kubeletHealth, cgroup: `/${cgroup}` }));
+export function launchKubelet(
+  bin: Binaries,
+  at: Layout,
+  node: { readonly nodeName: string; readonly nodeIp: string; readonly ports: Ports },
+  cgroup: string,
+): string[] {
+  fs.writeFileSync(
+    path.join(at.dir, 'kubelet.json'),
+    kubeletConfig(at, { ip: node.nodeIp, healthPort: node.ports.kubeletHealth, cgroup: `/${cgroup}` }),
+  );
   return kubeletCommand(bin, at, { name: node.nodeName, ip: node.nodeIp });
 }
 

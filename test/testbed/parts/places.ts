@@ -25,7 +25,8 @@ export function isRoot(): boolean {
 
 /** Refuses names that would not fit in a path, a bridge or a cgroup. */
 export function checkName(name: string): string {
-  if (!NAME.test(name)) throw new TestbedError(`testbed name '${name}': lower case letters, digits and dashes, at most 21, beginning with a letter or digit`);
+  if (!NAME.test(name))
+    throw new TestbedError(`testbed name '${name}': lower case letters, digits and dashes, at most 21, beginning with a letter or digit`);
   if (RESERVED.has(name)) throw new TestbedError(`testbed name '${name}' is reserved`, `reserved: ${[...RESERVED].join(', ')}`);
   return name;
 }
@@ -40,8 +41,10 @@ export function stateRoot(): string {
 export function partState(name: string, part: string): string {
   const dir = path.join(stateRoot(), checkName(name), part);
   if (dir.length > LONGEST_STATE_PATH) {
-    throw new TestbedError(`the state directory is too long for unix sockets (${dir.length} > ${LONGEST_STATE_PATH} characters): ${dir}`,
-      'set PAASTA_TESTBED_STATE to a shorter directory');
+    throw new TestbedError(
+      `the state directory is too long for unix sockets (${dir.length} > ${LONGEST_STATE_PATH} characters): ${dir}`,
+      'set PAASTA_TESTBED_STATE to a shorter directory',
+    );
   }
   return dir;
 }
@@ -49,7 +52,10 @@ export function partState(name: string, part: string): string {
 /** Names that have state now. */
 export function knownNames(): string[] {
   if (!fs.existsSync(stateRoot())) return [];
-  return fs.readdirSync(stateRoot(), { withFileTypes: true }).filter((e) => e.isDirectory() && NAME.test(e.name) && !RESERVED.has(e.name)).map((e) => e.name);
+  return fs
+    .readdirSync(stateRoot(), { withFileTypes: true })
+    .filter((e) => e.isDirectory() && NAME.test(e.name) && !RESERVED.has(e.name))
+    .map((e) => e.name);
 }
 
 /** The cgroup of one part: two state directories of one machine never share it, because `down` kills what is in it. */
@@ -70,7 +76,11 @@ export function makeStateRoot(): string {
 export function tidyState(name: string): void {
   const root = stateRoot();
   for (const dir of [path.join(root, name), path.join(root, 'locks'), root]) {
-    try { fs.rmdirSync(dir); } catch { /* still in use */ }
+    try {
+      fs.rmdirSync(dir);
+    } catch {
+      /* still in use */
+    }
   }
 }
 

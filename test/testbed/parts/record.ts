@@ -21,6 +21,7 @@ export interface ClusterRecord {
   readonly kubectl: string;
   readonly adminToken: string;
   readonly extraApiServerArgs: readonly string[];
+  readonly extraControllerManagerArgs: readonly string[];
   /** Set when the cluster answered; an interrupted start leaves it false. */
   readonly whole: boolean;
   readonly bridge?: string;
@@ -30,7 +31,11 @@ export interface ClusterRecord {
 const recordFile = (dir: string): string => path.join(dir, 'cluster.json');
 
 export function readRecord(dir: string): ClusterRecord | undefined {
-  try { return JSON.parse(fs.readFileSync(recordFile(dir), 'utf8')) as ClusterRecord; } catch { return undefined; }
+  try {
+    return JSON.parse(fs.readFileSync(recordFile(dir), 'utf8')) as ClusterRecord;
+  } catch {
+    return undefined;
+  }
 }
 
 export function writeRecord(dir: string, record: ClusterRecord): void {
@@ -51,5 +56,9 @@ export async function isUp(dir: string): Promise<boolean> {
   const wanted = Object.keys(record.launches);
   if (wanted.some((n) => recorded(dir, n) === undefined) || recordedNames(dir).length < wanted.length) return false;
   const api = new Api(credentialsOf(readKubeconfig(path.join(dir, 'admin.kubeconfig'))), 'paasta-testbed');
-  try { return await api.ready(); } finally { api.close(); }
+  try {
+    return await api.ready();
+  } finally {
+    api.close();
+  }
 }

@@ -3,7 +3,11 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { spawn } from 'node:child_process';
 
-export interface Ran { readonly exitCode: number; readonly stdout: string; readonly stderr: string }
+export interface Ran {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
 
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
@@ -18,8 +22,12 @@ export function run(argv: readonly string[], options: RunOptions = {}): Promise<
   const [file = '', ...args] = argv;
   return new Promise((resolve) => {
     const child = spawn(file, args, { cwd: options.cwd, env: { ...process.env, ...options.env }, stdio: ['pipe', 'pipe', 'pipe'] });
-    let stdout = '', stderr = '', rest = '';
-    child.stdout.setEncoding('utf8').on('data', (chunk: string) => { stdout += chunk; });
+    let stdout = '',
+      stderr = '',
+      rest = '';
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+      stdout += chunk;
+    });
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
       stderr += chunk;
       if (options.onErrorLine === undefined) return;
@@ -29,8 +37,12 @@ export function run(argv: readonly string[], options: RunOptions = {}): Promise<
     });
     child.stdin.on('error', () => undefined); // it may end without reading
     child.stdin.end(options.input ?? '');
-    child.on('error', (error) => { resolve({ exitCode: 127, stdout, stderr: `${stderr}${error.message}` }); });
-    child.on('close', (code) => { resolve({ exitCode: code ?? 128, stdout, stderr }); });
+    child.on('error', (error) => {
+      resolve({ exitCode: 127, stdout, stderr: `${stderr}${error.message}` });
+    });
+    child.on('close', (code) => {
+      resolve({ exitCode: code ?? 128, stdout, stderr });
+    });
   });
 }
 
@@ -42,11 +54,19 @@ export async function must(argv: readonly string[], options: RunOptions = {}): P
 }
 
 export function executable(file: string): boolean {
-  try { fs.accessSync(file, fs.constants.X_OK); return fs.statSync(file).isFile(); } catch { return false; }
+  try {
+    fs.accessSync(file, fs.constants.X_OK);
+    return fs.statSync(file).isFile();
+  } catch {
+    return false;
+  }
 }
 
 /** Finds a program in the given directories, then on PATH and where daemons are kept. */
 export function which(name: string, first: readonly string[] = []): string | undefined {
   const dirs = [...first, ...(process.env['PATH'] ?? '').split(path.delimiter), '/usr/sbin', '/sbin'];
-  return dirs.filter((d) => d !== '').map((d) => path.join(d, name)).find(executable);
+  return dirs
+    .filter((d) => d !== '')
+    .map((d) => path.join(d, name))
+    .find(executable);
 }

@@ -16,7 +16,9 @@ export const SIGN_OF_LIFE_MS = 15_000;
 
 /** Prints to the terminal, each line marked so that it is told from the output of what runs beside it. */
 export function terminal(prefix = 'testbed'): Log {
-  return (line) => { process.stderr.write(`${prefix}: ${line}\n`); };
+  return (line) => {
+    process.stderr.write(`${prefix}: ${line}\n`);
+  };
 }
 
 export function seconds(ms: number): string {
@@ -28,9 +30,15 @@ export async function step<T>(log: Log, what: string, why: string, run: (progres
   const began = Date.now();
   let where = '';
   log(`${what} (${why})`);
-  const timer = setInterval(() => { log(`  ... still at it after ${seconds(Date.now() - began)}${where === '' ? '' : `: ${where}`}`); }, SIGN_OF_LIFE_MS);
+  const timer = setInterval(() => {
+    log(`  ... still at it after ${seconds(Date.now() - began)}${where === '' ? '' : `: ${where}`}`);
+  }, SIGN_OF_LIFE_MS);
   try {
-    const result = await run({ at: (text) => { where = text; } });
+    const result = await run({
+      at: (text) => {
+        where = text;
+      },
+    });
     log(`  done in ${seconds(Date.now() - began)}`);
     return result;
   } finally {
@@ -49,4 +57,7 @@ export class TestbedError extends Error {
   }
 }
 
-export const sleep = (ms: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, ms); });
+export const sleep = (ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });

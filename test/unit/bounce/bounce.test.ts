@@ -1,4 +1,17 @@
-import { bounceDecision, ceilOfProduct, deployStatus, isSuccessCode, maxUnavailable, neededReplicas, parseBounceMethod, percentLeft, percentOf, replication, type BounceMethodName, type BounceState } from '../../../src/shared/bounce/index.ts';
+import {
+  bounceDecision,
+  ceilOfProduct,
+  deployStatus,
+  isSuccessCode,
+  maxUnavailable,
+  neededReplicas,
+  parseBounceMethod,
+  percentLeft,
+  percentOf,
+  replication,
+  type BounceMethodName,
+  type BounceState,
+} from '../../../src/shared/bounce/index.ts';
 
 const old = (count: number): string[] => Array.from({ length: count }, (_, i) => `old${i}`);
 
@@ -16,14 +29,44 @@ describe('exact arithmetic', () => {
 
 describe('bounce methods', () => {
   it.each<[string, BounceMethodName, BounceState, boolean, number]>([
-    ['crossover drains what the new ones replace', 'crossover', { wanted: 5, newAppRunning: true, happyNew: 3, oldNonDraining: old(5) }, false, 3],
-    ['crossover with margin drains early', 'crossover', { wanted: 100, newAppRunning: true, happyNew: 0, oldNonDraining: old(100), marginFactor: 0.95 }, false, 5],
-    ['crossover, big numbers', 'crossover', { wanted: 500, newAppRunning: true, happyNew: 100, oldNonDraining: old(400), marginFactor: 0.95 }, false, 25],
-    ['crossover rounds in favour of traffic', 'crossover', { wanted: 3, newAppRunning: true, happyNew: 0, oldNonDraining: old(3), marginFactor: 0.66 }, false, 1],
+    [
+      'crossover drains what the new ones replace',
+      'crossover',
+      { wanted: 5, newAppRunning: true, happyNew: 3, oldNonDraining: old(5) },
+      false,
+      3,
+    ],
+    [
+      'crossover with margin drains early',
+      'crossover',
+      { wanted: 100, newAppRunning: true, happyNew: 0, oldNonDraining: old(100), marginFactor: 0.95 },
+      false,
+      5,
+    ],
+    [
+      'crossover, big numbers',
+      'crossover',
+      { wanted: 500, newAppRunning: true, happyNew: 100, oldNonDraining: old(400), marginFactor: 0.95 },
+      false,
+      25,
+    ],
+    [
+      'crossover rounds in favour of traffic',
+      'crossover',
+      { wanted: 3, newAppRunning: true, happyNew: 0, oldNonDraining: old(3), marginFactor: 0.66 },
+      false,
+      1,
+    ],
     ['brutal drains all', 'brutal', { wanted: 5, newAppRunning: false, happyNew: 0, oldNonDraining: old(5) }, true, 5],
     ['upthendown waits for every new one', 'upthendown', { wanted: 5, newAppRunning: true, happyNew: 4, oldNonDraining: old(5) }, false, 0],
     ['upthendown then drains all', 'upthendown', { wanted: 5, newAppRunning: true, happyNew: 5, oldNonDraining: old(5) }, false, 5],
-    ['downthenup creates nothing before all are gone', 'downthenup', { wanted: 5, newAppRunning: false, happyNew: 0, oldNonDraining: old(5) }, false, 5],
+    [
+      'downthenup creates nothing before all are gone',
+      'downthenup',
+      { wanted: 5, newAppRunning: false, happyNew: 0, oldNonDraining: old(5) },
+      false,
+      5,
+    ],
     ['downthenup then creates', 'downthenup', { wanted: 5, newAppRunning: false, happyNew: 0, oldNonDraining: [] }, true, 0],
     ['down creates nothing', 'down', { wanted: 5, newAppRunning: false, happyNew: 0, oldNonDraining: old(2) }, false, 2],
   ])('%s', (_name, method, state, createApp, drained) => {
@@ -33,7 +76,10 @@ describe('bounce methods', () => {
   });
 
   it('refuses margins and methods that do not exist', () => {
-    for (const marginFactor of [0, -1, 1.01, NaN]) expect(() => bounceDecision('crossover', { wanted: 1, newAppRunning: true, happyNew: 0, oldNonDraining: [], marginFactor })).toThrow(/bounce_margin_factor/);
+    for (const marginFactor of [0, -1, 1.01, NaN])
+      expect(() => bounceDecision('crossover', { wanted: 1, newAppRunning: true, happyNew: 0, oldNonDraining: [], marginFactor })).toThrow(
+        /bounce_margin_factor/,
+      );
     expect(() => parseBounceMethod('crosover')).toThrow(/did you mean 'crossover'/);
   });
 
@@ -61,7 +107,15 @@ describe('states', () => {
   });
 
   it('reads lists of status codes', () => {
-    expect([isSuccessCode('200-399,404', 404), isSuccessCode('200-399, 404', 500), isSuccessCode(200, 200), isSuccessCode(' 200', 200)]).toEqual([true, false, true, true]);
-    for (const bad of ['', 'ok', '200-', '1-2-3', '-5']) for (const status of [100, 999]) expect(() => isSuccessCode(bad, status)).toThrow(/success_codes/);
+    expect([
+      isSuccessCode('200-399,404', 404),
+      isSuccessCode('200-399, 404', 500),
+      isSuccessCode(200, 200),
+      isSuccessCode(' 200', 200),
+      isSuccessCode('+2_00', 200),
+    ]).toEqual([true, false, true, true, true]);
+    // The last two: a list that stops reading at the first code that fits would hide the mistake until a drain fails.
+    for (const bad of ['', 'ok', '200-', '1-2-3', '-5', '2__00', '_200', '100-999,', '100-999,ok'])
+      for (const status of [100, 999]) expect(() => isSuccessCode(bad, status)).toThrow(/success_codes/);
   });
 });

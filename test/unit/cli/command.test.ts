@@ -44,9 +44,20 @@ describe('options', () => {
   });
 
   describe('a word that belongs to no option', () => {
-    const withPositional: readonly Option[] = [...OPTIONS, { names: ['SERVICE.INSTANCES'], help: '', positional: true, splits: (text) => ({ service: text.split('.')[0] ?? '', instance: text.split('.')[1] ?? '' }) }];
+    const withPositional: readonly Option[] = [
+      ...OPTIONS,
+      {
+        names: ['SERVICE.INSTANCES'],
+        help: '',
+        positional: true,
+        splits: (text) => ({ service: text.split('.')[0] ?? '', instance: text.split('.')[1] ?? '' }),
+      },
+    ];
     it('is read where a word of the command takes one', () => {
-      expect(parseOptions(['web.main,canary', '-f'], withPositional)).toMatchObject({ inputs: { service: 'web', instance: 'main,canary', force: 'true' }, problems: [] });
+      expect(parseOptions(['web.main,canary', '-f'], withPositional)).toMatchObject({
+        inputs: { service: 'web', instance: 'main,canary', force: 'true' },
+        problems: [],
+      });
     });
     it.each([[['web.main', '-s', 'api']], [['-s', 'api', 'web.main']]])('does not go together with what says the same: %j', (words) => {
       expect(parseOptions(words, withPositional).problems.map(({ code }) => code)).toEqual(['OPTION_TWICE']);
@@ -62,7 +73,13 @@ describe('options', () => {
 describe('paasta', () => {
   async function say(...argv: readonly string[]): Promise<{ code: number | undefined; out: string; err: string }> {
     const [out, err]: [string[], string[]] = [[], []];
-    const code = await command({ argv, env: {}, version: '1.2.3', stdout: { write: (text) => out.push(text) }, stderr: { write: (text) => err.push(text) } });
+    const code = await command({
+      argv,
+      env: {},
+      version: '1.2.3',
+      stdout: { write: (text) => out.push(text) },
+      stderr: { write: (text) => err.push(text) },
+    });
     return { code, out: out.join(''), err: err.join('') };
   }
 
@@ -77,7 +94,8 @@ describe('paasta', () => {
   it.each(WORDS.map(({ name }) => name))('%s has help that names every option', async (name) => {
     const { code, out } = await say(name, '--help');
     expect(code).toBe(0);
-    for (const { names, help } of WORDS.find((word) => word.name === name)?.options ?? []) if (help !== '') for (const option of names) expect(out).toContain(option);
+    for (const { names, help } of WORDS.find((word) => word.name === name)?.options ?? [])
+      if (help !== '') for (const option of names) expect(out).toContain(option);
     expect(out.split('\n').filter((line) => line.length > 100)).toEqual([]);
     expect(await say('help', name)).toMatchObject({ code: 0, out });
   });
@@ -86,14 +104,16 @@ describe('paasta', () => {
     const { code, err } = await say('mark-for-deploy');
     expect(code).toBe(1);
     expect(err).toContain("paasta: error: paasta has no word 'mark-for-deploy'\n  next: did you mean 'mark-for-deployment'?");
+    expect(err).toMatch(/\n\n'paasta --help' lists the words\.\n$/);
   });
 
-  it('says every mistake of the line, then the help, exit 1 as PaaSTA', async () => {
+  it('says every mistake of the line and where the help is, exit 1 as PaaSTA', async () => {
     const { code, err } = await say('itest', '--servce', 'x', '--commit');
     expect(code).toBe(1);
     expect(err).toContain("there is no option '--servce'");
     expect(err).toContain('--commit needs a value');
-    expect(err).toContain('usage: paasta itest');
+    // the whole help would scroll the mistake away
+    expect(err).toMatch(/\n\n'paasta itest --help' lists the options\.\n$/);
   });
 
   it('has the options of the script in the getting-started guide', () => {
@@ -103,7 +123,36 @@ describe('paasta', () => {
     };
     has('itest', '--service', '-s', '--commit', '-c', '--image-version', '--soa-dir', '-d', '--timeout');
     has('push-to-registry', '--service', '-s', '--commit', '-c', '--image-version', '--soa-dir', '-d', '--force', '-f');
-    has('mark-for-deployment', '--git-url', '-u', '--commit', '-c', '-k', '--image-version', '-i', '--deploy-group', '-l', '--clusterinstance', '--service', '-s', '--verify-image-exists', '--wait-for-deployment', '--timeout', '-t', '--warn', '-w',
-      '--auto-rollback', '--soa-dir', '-d', '--auto-certify-delay', '--auto-abandon-delay', '--auto-rollback-delay', '--author', '--polling-interval', '--diagnosis-interval', '--time-before-first-diagnosis');
+    has(
+      'mark-for-deployment',
+      '--git-url',
+      '-u',
+      '--commit',
+      '-c',
+      '-k',
+      '--image-version',
+      '-i',
+      '--deploy-group',
+      '-l',
+      '--clusterinstance',
+      '--service',
+      '-s',
+      '--verify-image-exists',
+      '--wait-for-deployment',
+      '--timeout',
+      '-t',
+      '--warn',
+      '-w',
+      '--auto-rollback',
+      '--soa-dir',
+      '-d',
+      '--auto-certify-delay',
+      '--auto-abandon-delay',
+      '--auto-rollback-delay',
+      '--author',
+      '--polling-interval',
+      '--diagnosis-interval',
+      '--time-before-first-diagnosis',
+    );
   });
 });

@@ -8,6 +8,9 @@ describe('comparing with the vectors', () => {
     ['order of keys', { a: 1, b: 2 }, { b: 2, a: 1 }, true],
     ['order of lists', [1, 2], [2, 1], false],
     ['1 and 1.0', new Float(1), 1, true],
+    ['a large integer and its text', 12345678901234567890n, { $int: '12345678901234567890' }, true],
+    ['a large integer and its rounded number', 12345678901234567890n, 12345678901234567000, true],
+    ['a large integer and no number', 12345678901234567890n, 'x', false],
     ['null and absent', { a: null }, {}, false],
     ['undefined and absent', { a: undefined }, {}, true],
     ['list and mapping', [], {}, false],
@@ -23,7 +26,10 @@ describe('comparing with the vectors', () => {
   });
 
   it('says where values differ', () => {
-    expect(differencesBetween({ a: { b: [1, 2] } }, { a: { b: [1, 3] }, c: 1 })).toEqual(['a.b.1: ours 2, wanted 3', 'c: ours absent, wanted 1']);
+    expect(differencesBetween({ a: { b: [1, 2] } }, { a: { b: [1, 3] }, c: 1 })).toEqual([
+      'a.b.1: ours 2, wanted 3',
+      'c: ours absent, wanted 1',
+    ]);
     expect(shown(REFUSED)).toBe('(refused)');
   });
 

@@ -1,5 +1,29 @@
-import { appName, dockerImage, imageReference, labelValue, limitWithHash, paastaPrefixed, pinnedReference, registrationLabel, sanitiseName, secretName, serviceAccountName, shaOfImage, splitReference, versionOfImage, volumeName } from '../../../src/shared/contract/index.ts';
-import { clusterNameProblem, deployGroupProblem, imageVersionProblem, instanceNameProblem, normaliseServiceName, quoted, serviceNameProblem } from '../../../src/shared/contract/validity.ts';
+import {
+  appName,
+  dockerImage,
+  imageReference,
+  labelValue,
+  limitWithHash,
+  paastaPrefixed,
+  pinnedReference,
+  registrationLabel,
+  sanitiseName,
+  secretName,
+  serviceAccountName,
+  shaOfImage,
+  splitReference,
+  versionOfImage,
+  volumeName,
+} from '../../../src/shared/contract/index.ts';
+import {
+  clusterNameProblem,
+  deployGroupProblem,
+  imageVersionProblem,
+  instanceNameProblem,
+  normaliseServiceName,
+  quoted,
+  serviceNameProblem,
+} from '../../../src/shared/contract/validity.ts';
 
 describe('names of objects', () => {
   it.each([
@@ -27,10 +51,18 @@ describe('names of objects', () => {
     expect(() => serviceAccountName('')).toThrow(/needs iam_role/);
   });
 
-  it('prefixes label keys, with a domain of one\'s own if need be', () => {
+  it("prefixes label keys, with a domain of one's own if need be", () => {
     const own = { paasta: 'paasta.acme.io/', company: 'acme.io/' };
-    expect([paastaPrefixed('service'), paastaPrefixed('pool'), paastaPrefixed('a/b')]).toEqual(['paasta.yelp.com/service', 'yelp.com/pool', 'a/b']);
-    expect([paastaPrefixed('service', own), paastaPrefixed('pool', own), registrationLabel('web.main', own)]).toEqual(['paasta.acme.io/service', 'acme.io/pool', 'registrations.paasta.acme.io/web.main']);
+    expect([paastaPrefixed('service'), paastaPrefixed('pool'), paastaPrefixed('a/b')]).toEqual([
+      'paasta.yelp.com/service',
+      'yelp.com/pool',
+      'a/b',
+    ]);
+    expect([paastaPrefixed('service', own), paastaPrefixed('pool', own), registrationLabel('web.main', own)]).toEqual([
+      'paasta.acme.io/service',
+      'acme.io/pool',
+      'registrations.paasta.acme.io/web.main',
+    ]);
   });
 });
 
@@ -46,16 +78,40 @@ describe('images', () => {
     expect(pinned).toBe(`${reference}@sha256:new`);
     expect(versionOfImage(pinned)).toEqual({ sha, imageVersion: 'v1' });
     expect(splitReference('localhost:5000/a/b')).toEqual({ repository: 'localhost:5000/a/b', tag: undefined, digest: undefined });
-    expect(splitReference(`localhost:5000/services-web:paasta-1@sha256:x`)).toEqual({ repository: 'localhost:5000/services-web', tag: 'paasta-1', digest: 'sha256:x' });
+    expect(splitReference(`localhost:5000/services-web:paasta-1@sha256:x`)).toEqual({
+      repository: 'localhost:5000/services-web',
+      tag: 'paasta-1',
+      digest: 'sha256:x',
+    });
   });
 
-  it.each([['docker.io/busybox', 'busybox'], ['toolbox-x:1.2.3', '1.2.3'], ['x:paasta-', ''], ['', '']])('names what stands for a commit in %s', (image, found) => {
+  it.each([
+    ['docker.io/busybox', 'busybox'],
+    ['toolbox-x:1.2.3', '1.2.3'],
+    ['x:paasta-', ''],
+    ['', ''],
+  ])('names what stands for a commit in %s', (image, found) => {
     expect(shaOfImage(image)).toBe(found);
   });
 });
 
 describe('names that people write', () => {
-  it.each(['..', '../web', 'web/..', 'Web', 'web--', '-web', 'a b', 'a\nb', 'web;rm', 'é', '', 'x'.repeat(64), 'a_'.repeat(25) + 'a', '$(id)'])('refuses service %j', (name) => {
+  it.each([
+    '..',
+    '../web',
+    'web/..',
+    'Web',
+    'web--',
+    '-web',
+    'a b',
+    'a\nb',
+    'web;rm',
+    'é',
+    '',
+    'x'.repeat(64),
+    'a_'.repeat(25) + 'a',
+    '$(id)',
+  ])('refuses service %j', (name) => {
     expect(serviceNameProblem(name)).toMatchObject({ code: 'BAD_SERVICE_NAME', input: 'service' });
   });
 
@@ -64,10 +120,36 @@ describe('names that people write', () => {
   });
 
   it('knows the other names', () => {
-    expect([clusterNameProblem('eu-west_1'), instanceNameProblem('main-canary'), instanceNameProblem('job.action'), deployGroupProblem('prod.main'), imageVersionProblem('20240102T030405')]).toEqual([undefined, undefined, undefined, undefined, undefined]);
+    expect([
+      clusterNameProblem('eu-west_1'),
+      instanceNameProblem('main-canary'),
+      instanceNameProblem('job.action'),
+      deployGroupProblem('prod.main'),
+      imageVersionProblem('20240102T030405'),
+    ]).toEqual([undefined, undefined, undefined, undefined, undefined]);
     expect(instanceNameProblem('_template')?.hint).toMatch(/templates/);
-    expect([clusterNameProblem('a.b'), clusterNameProblem('../x'), instanceNameProblem('a..b'), deployGroupProblem('a+b'), deployGroupProblem('a..b'), deployGroupProblem('-a'), imageVersionProblem('a+b'), imageVersionProblem('x'.repeat(64)), imageVersionProblem('-a')].map((p) => p?.code)).toEqual([
-      'BAD_CLUSTER_NAME', 'BAD_CLUSTER_NAME', 'BAD_INSTANCE_NAME', 'BAD_DEPLOY_GROUP', 'BAD_DEPLOY_GROUP', 'BAD_DEPLOY_GROUP', 'BAD_IMAGE_VERSION', 'BAD_IMAGE_VERSION', 'BAD_IMAGE_VERSION',
+    expect(
+      [
+        clusterNameProblem('a.b'),
+        clusterNameProblem('../x'),
+        instanceNameProblem('a..b'),
+        deployGroupProblem('a+b'),
+        deployGroupProblem('a..b'),
+        deployGroupProblem('-a'),
+        imageVersionProblem('a+b'),
+        imageVersionProblem('x'.repeat(64)),
+        imageVersionProblem('-a'),
+      ].map((p) => p?.code),
+    ).toEqual([
+      'BAD_CLUSTER_NAME',
+      'BAD_CLUSTER_NAME',
+      'BAD_INSTANCE_NAME',
+      'BAD_DEPLOY_GROUP',
+      'BAD_DEPLOY_GROUP',
+      'BAD_DEPLOY_GROUP',
+      'BAD_IMAGE_VERSION',
+      'BAD_IMAGE_VERSION',
+      'BAD_IMAGE_VERSION',
     ]);
   });
 

@@ -1,9 +1,19 @@
-import { controlTag, deployTag, groupsOf, imageVersionFor, parseTag, rollbackTag, splitTag, tagRef, type MarkTag } from '../../../src/shared/contract/tags.ts';
+import {
+  controlTag,
+  deployTag,
+  groupsOf,
+  imageVersionFor,
+  parseTag,
+  rollbackTag,
+  splitTag,
+  tagRef,
+  type MarkTag,
+} from '../../../src/shared/contract/tags.ts';
 
 const ts = '20240102T030405';
 
 describe('tag grammar', () => {
-  it('writes PaaSTA\'s names', () => {
+  it("writes PaaSTA's names", () => {
     expect(deployTag('prod.main', ts)).toBe('paasta-prod.main-20240102T030405-deploy');
     expect(deployTag('prod.main', ts, '')).toBe('paasta-prod.main-20240102T030405-deploy');
     expect(deployTag('prod.main', ts, '20240103T000000')).toBe('paasta-prod.main+20240103T000000-20240102T030405-deploy');
@@ -54,7 +64,11 @@ describe('tag grammar', () => {
 
   it('reads start and stop with one or two prefixes, and any token without a dash', () => {
     expect(parseTag('refs/tags/paasta-eu-west.main-123-stop')).toMatchObject({ kind: 'stop', branch: 'eu-west.main', token: '123' });
-    expect(parseTag('refs/tags/paasta-paasta-dev.main-20240102T030405-start')).toMatchObject({ kind: 'start', branch: 'dev.main', outerBranch: 'paasta-dev.main' });
+    expect(parseTag('refs/tags/paasta-paasta-dev.main-20240102T030405-start')).toMatchObject({
+      kind: 'start',
+      branch: 'dev.main',
+      outerBranch: 'paasta-dev.main',
+    });
   });
 
   it('round-trips ten thousand random marks and controls', () => {
@@ -67,12 +81,20 @@ describe('tag grammar', () => {
       const tag = parseTag(tagRef(deployTag(group, ts, imageVersion))) as MarkTag;
       expect(imageVersionFor(tag, group)).toBe(imageVersion);
       const [cluster, instance] = [`c${word()}`, word()];
-      expect(parseTag(tagRef(controlTag(cluster, instance, ts, 'stop')))).toMatchObject({ outerBranch: `${cluster}.${instance}`, token: ts });
+      expect(parseTag(tagRef(controlTag(cluster, instance, ts, 'stop')))).toMatchObject({
+        outerBranch: `${cluster}.${instance}`,
+        token: ts,
+      });
     }
   });
 
   it('splits any tag of the family for listings', () => {
-    expect(splitTag('refs/tags/paasta-paasta-x+v-20240101T000000-restart')).toEqual({ deployGroup: 'x', imageVersion: 'v', timestamp: '20240101T000000', action: 'restart' });
+    expect(splitTag('refs/tags/paasta-paasta-x+v-20240101T000000-restart')).toEqual({
+      deployGroup: 'x',
+      imageVersion: 'v',
+      timestamp: '20240101T000000',
+      action: 'restart',
+    });
     expect(splitTag('refs/tags/x-20240101T000000-deploy')).toBeUndefined();
   });
 

@@ -1,48 +1,6 @@
-import { UserError, problem } from '../../../src/shared/contract/errors.ts';
-import { converge, type ConvergeRequest, type DigestSource, type VersionSource } from '../../../src/shared/converge/index.ts';
 import type { KubeObject } from '../../../src/shared/objects/types.ts';
-import { loadSoaConfigs, systemConfigOf, type Value } from '../../../src/shared/soa-configs/index.ts';
-import { systemClock } from '../../../src/shared/runtime/clock.ts';
-import { memoryTree } from '../../support/memory-tree.ts';
-import { recordingLog, type RecordingLog } from '../../support/recording.ts';
-import { fakeCluster, podsOf, readyDeployment, type FakeCluster } from './fake-cluster.ts';
-
-const A = 'a'.repeat(40);
-const B = 'b'.repeat(40);
-const instance = '{cpus: 0.1, mem: 64, instances: 2, deploy_group: prod, cmd: serve}';
-const FILES = { 'web/kubernetes-lab.yaml': `main: ${instance}\n`, 'web/deploy.yaml': 'pipeline:\n- step: prod\n' };
-const kubeSystem: KubeObject = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'kube-system', uid: 'the-uid' } };
-
-interface World {
-  readonly cluster: FakeCluster;
-  readonly log: RecordingLog;
-  run(version: string | undefined, more?: Partial<ConvergeRequest>, selection?: Partial<ConvergeRequest['selection']>): ReturnType<typeof converge>;
-  readonly abort: AbortController;
-  digests: DigestSource | undefined;
-}
-
-function world(files: Readonly<Record<string, string>> = FILES, start: readonly KubeObject[] = [kubeSystem], system: Record<string, Value> = {}): World {
-  const cluster = fakeCluster(start);
-  const log = recordingLog();
-  const abort = new AbortController();
-  const config = systemConfigOf({ clusters: ['lab', 'west'], docker_registry: 'registry.invalid', volumes: [], ...system });
-  const self: World = {
-    cluster,
-    log,
-    abort,
-    digests: undefined,
-    run: (version, more = {}, selection = {}) => {
-      const versions: VersionSource = { deployments: (service) => Promise.resolve({ service, source: 'test', version: () => (version === undefined ? undefined : { sha: version, imageVersion: null, dockerImage: `services-${service}:paasta-${version}` }), control: () => ({ desiredState: 'start', forceBounce: null }), problems: [] }) };
-      const request: ConvergeRequest = {
-        selection: { cluster: 'lab', service: undefined, instances: [], deployGroup: undefined, ...selection },
-        mode: 'apply', adopt: false, timeout: 3_000, soa: loadSoaConfigs(memoryTree(files), config), system: config, options: { pinDigest: self.digests !== undefined, preStop: 'native' }, ...more,
-      };
-      return converge(request, { cluster, versions, digests: self.digests, log, clock: systemClock, signal: abort.signal });
-    },
-  };
-  return self;
-}
-const refusal = (status: number, message: string): UserError => Object.assign(new UserError(problem(status === 403 ? 'CLUSTER_FORBIDDEN' : 'REFUSED', message)), { status });
+import { podsOf, readyDeployment } from './fake-cluster.ts';
+import { A, B, FILES, instance, kubeSystem, refusal, world } from './world.ts';
 
 describe('converge', () => {
   it('writes namespaces first, proves what it wrote, and writes nothing the second time', async () => {
@@ -63,6 +21,47 @@ describe('converge', () => {
     const result = await w.run(A, { mode: 'plan' });
     expect(result.instances).toMatchObject([{ state: 'planned', action: 'create' }]);
     expect(w.cluster.written).toEqual([]);
+  });
+
+  it('tells how it goes in one group of the job log, after the plan; no group where nothing happens', async () => {
+    const w = world({ ...FILES, 'web/kubernetes-lab.yaml': `main: ${instance}\nother: ${instance}\n` });
+    await w.run(A, {
+      onPlan: () => {
+        w.log.lines.push('the plan');
+      },
+    });
+    const at = (line: string | RegExp): number => w.log.lines.findIndex((l) => (typeof line === 'string' ? l === line : line.test(l)));
+    expect(
+      [at('the plan'), at('group progress: 2 instances of 2 to change'), at(/^info web\.main: 2\/2 ready/)].map(
+        (n, i, all) => n >= 0 && (i === 0 || n > (all[i - 1] ?? n)),
+      ),
+    ).toEqual([true, true, true]);
+    w.log.lines.length = 0;
+    await w.run(A);
+    await w.run(A, { mode: 'plan' });
+    expect(w.log.lines.filter((l) => l.startsWith('group'))).toEqual([]);
+    await w.run(A, { mode: 'wait' });
+    expect(w.log.lines.filter((l) => l.startsWith('group'))).toEqual(['group waiting for 2 instances']);
+  });
+
+  it('sets the count of an autoscaled instance that starts after everything else: no pod of the version before is made', async () => {
+    const scaled = '{cpus: 0.1, mem: 64, min_instances: 2, max_instances: 4, deploy_group: prod, cmd: serve}';
+    const w = world({ ...FILES, 'web/kubernetes-lab.yaml': `main: ${scaled}\n` });
+    const seen: string[] = [];
+    const image = (o: KubeObject): string => /paasta-(.)/.exec(JSON.stringify(o.spec?.['template'] ?? ''))?.[1] ?? '';
+    const ready = w.cluster.onApply;
+    w.cluster.onApply = (object) => {
+      if (object.kind === 'Deployment') seen.push(`${String(object.spec?.['replicas'])} of ${image(object)}`);
+      ready(object);
+    };
+    expect((await w.run(A)).instances).toMatchObject([{ state: 'deployed' }]);
+    w.control = { desiredState: 'stop', forceBounce: null };
+    await w.run(A, { timeout: 200 });
+    expect(w.cluster.objects.get('Deployment/paastasvc-web/web-main')?.spec?.['replicas']).toBe(0);
+    seen.length = 0;
+    w.control = { desiredState: 'start', forceBounce: null };
+    await w.run(B, { timeout: 200 });
+    expect(seen).toEqual(['0 of b', '2 of b']);
   });
 
   it('waits in mode wait for a bounce that another run makes, and writes nothing', async () => {
@@ -89,16 +88,43 @@ describe('converge', () => {
     expect(result.instances).toMatchObject([{ state: 'superseded', supersededBy: 'version bbbbbbbb' }]);
   });
 
+  it('an answer that comes after the watch has told more does not take it back', async () => {
+    const w = world();
+    const { apply, onApply } = w.cluster;
+    w.cluster.onApply = () => undefined;
+    const pause = (): Promise<void> =>
+      new Promise((resolve) => {
+        setTimeout(resolve, 50);
+      });
+    w.cluster.apply = async (object, options) => {
+      const answer = await apply(object, options);
+      if (object.kind !== 'Deployment' || answer.outcome !== 'applied') return answer;
+      // The controller is done before the answer is read: nothing is told about it any more.
+      await pause();
+      onApply(answer.object);
+      await pause();
+      return answer;
+    };
+    expect((await w.run(A)).instances).toMatchObject([{ state: 'deployed', ready: 2 }]);
+  });
+
   it('says what it waited for when the time is over', async () => {
     const w = world();
     w.cluster.onApply = () => undefined;
     const result = await w.run(A, { timeout: 300 });
-    expect(result.instances).toMatchObject([{ state: 'timeout', diagnosis: { code: 'TIMEOUT', cause: expect.stringContaining('not done after 300 ms: still waiting for') as string } }]);
+    expect(result.instances).toMatchObject([
+      {
+        state: 'timeout',
+        diagnosis: { code: 'TIMEOUT', cause: expect.stringContaining('not done after 300 ms: still waiting for') as string },
+      },
+    ]);
   });
 
   it('reports what was reached when it is cancelled', async () => {
     const w = world();
-    w.cluster.onApply = () => { w.abort.abort(); };
+    w.cluster.onApply = () => {
+      w.abort.abort();
+    };
     const result = await w.run(A);
     expect(result.cancelled).toBe(true);
     expect(result.instances).toMatchObject([{ state: 'cancelled' }]);
@@ -108,7 +134,10 @@ describe('converge', () => {
     const w = world({ ...FILES, 'web/kubernetes-lab.yaml': `main: ${instance}\nbroken: {cpus: lots, deploy_group: prod}\n` });
     w.cluster.refused.set('patch PodDisruptionBudget', refusal(403, 'may not patch poddisruptionbudgets'));
     const result = await w.run(A);
-    expect(result.instances.map((i) => [i.instance, i.state])).toEqual([['broken', 'failed'], ['main', 'deployed']]);
+    expect(result.instances.map((i) => [i.instance, i.state])).toEqual([
+      ['broken', 'failed'],
+      ['main', 'deployed'],
+    ]);
     expect(result.instances[0]?.problems[0]).toMatchObject({ file: 'web/kubernetes-lab.yaml', line: 2 });
     expect(result.instances[1]?.problems).toMatchObject([{ code: 'CLUSTER_FORBIDDEN' }]);
   });
@@ -124,7 +153,12 @@ describe('converge', () => {
   it('refuses a cluster by its identity and by its record, before anything is written', async () => {
     const byIdentity = world(FILES, [kubeSystem], { kube_clusters: { lab: { identity: 'another' } } });
     await expect(byIdentity.run(A)).rejects.toThrow("is not cluster 'lab': its identity is the-uid, expected another");
-    const record: KubeObject = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'paasta-cluster', namespace: 'paasta' }, data: { cluster: 'west' } };
+    const record: KubeObject = {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'paasta-cluster', namespace: 'paasta' },
+      data: { cluster: 'west' },
+    };
     const byRecord = world(FILES, [kubeSystem, record]);
     await expect(byRecord.run(A)).rejects.toThrow("is cluster 'west', not 'lab'");
     expect([...byIdentity.cluster.written, ...byRecord.cluster.written]).toEqual([]);
@@ -133,7 +167,12 @@ describe('converge', () => {
   it('asks the registry once for a new version and not at all for an unchanged one', async () => {
     const w = world();
     const asked: string[] = [];
-    w.digests = { resolveDigest: (reference) => { asked.push(reference); return Promise.resolve(`sha256:${'1'.repeat(64)}`); } };
+    w.digests = {
+      resolveDigest: (reference) => {
+        asked.push(reference);
+        return Promise.resolve(`sha256:${'1'.repeat(64)}`);
+      },
+    };
     expect((await w.run(A)).instances[0]?.image).toBe(`registry.invalid/services-web:paasta-${A}@sha256:${'1'.repeat(64)}`);
     await w.run(A);
     expect(asked).toEqual([`registry.invalid/services-web:paasta-${A}`]);
@@ -141,7 +180,10 @@ describe('converge', () => {
 
   it("accepts a node that reports the digest of an index's member, and reports any other as unproven", async () => {
     const [index, member] = [`sha256:${'1'.repeat(64)}`, `sha256:${'2'.repeat(64)}`];
-    for (const [members, expected] of [[[member], []], [[], ['IMAGE_UNPROVEN']]] as const) {
+    for (const [members, expected] of [
+      [[member], []],
+      [[], ['IMAGE_UNPROVEN']],
+    ] as const) {
       const w = world();
       w.digests = { resolveDigest: () => Promise.resolve(index), members: () => Promise.resolve(members) };
       w.cluster.onApply = (object) => {
@@ -164,7 +206,17 @@ describe('converge', () => {
     const w = world();
     w.digests = { resolveDigest: () => Promise.resolve(undefined) };
     const result = await w.run(A);
-    expect(result.instances).toMatchObject([{ state: 'failed', problems: [{ code: 'IMAGE_NOT_FOUND', message: expect.stringContaining('is not in the registry; deploy group prod is marked for it') as string }] }]);
+    expect(result.instances).toMatchObject([
+      {
+        state: 'failed',
+        problems: [
+          {
+            code: 'IMAGE_NOT_FOUND',
+            message: expect.stringContaining('is not in the registry; deploy group prod is marked for it') as string,
+          },
+        ],
+      },
+    ]);
     expect(w.cluster.written).not.toContain('Deployment web-main');
   });
 
@@ -172,13 +224,17 @@ describe('converge', () => {
     const w = world();
     await expect(w.run(A, {}, { service: 'wbe' })).rejects.toThrow("did you mean 'web'?");
     await expect(w.run(A, {}, { cluster: 'lba' })).rejects.toThrow("did you mean 'lab'?");
-    await expect(w.run(A, {}, { service: 'web', instances: ['mian'], deployGroup: 'prdo' })).rejects.toThrow(/did you mean 'main'\?[^]*did you mean 'prod'\?/);
+    await expect(w.run(A, {}, { service: 'web', instances: ['mian'], deployGroup: 'prdo' })).rejects.toThrow(
+      /did you mean 'main'\?[^]*did you mean 'prod'\?/,
+    );
   });
 
   it('an unmarked group is an error when it was asked for, and skipped when everything was', async () => {
     const w = world();
     expect((await w.run(undefined)).instances).toMatchObject([{ state: 'not-marked' }]);
-    expect((await w.run(undefined, {}, { deployGroup: 'prod' })).instances).toMatchObject([{ state: 'failed', problems: [{ code: 'NOT_MARKED' }] }]);
+    expect((await w.run(undefined, {}, { deployGroup: 'prod' })).instances).toMatchObject([
+      { state: 'failed', problems: [{ code: 'NOT_MARKED' }] },
+    ]);
   });
 
   it('deletes nothing when soa-configs are empty', async () => {

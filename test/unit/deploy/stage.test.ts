@@ -7,7 +7,8 @@ import { loadSoaConfigs, systemConfigOf } from '../../../src/shared/soa-configs/
 import { memoryTree } from '../../support/memory-tree.ts';
 
 const A = 'a'.repeat(40);
-const inputs = (given: Readonly<Record<string, string>>, env: Record<string, string> = {}): ReturnType<typeof readDeployInputs> => readDeployInputs({ input: (name) => given[name] ?? '', env, mask: () => undefined });
+const inputs = (given: Readonly<Record<string, string>>, env: Record<string, string> = {}): ReturnType<typeof readDeployInputs> =>
+  readDeployInputs({ input: (name) => given[name] ?? '', env, mask: () => undefined });
 const problemsOf = (body: () => unknown): readonly string[] => {
   try {
     body();
@@ -20,11 +21,22 @@ const problemsOf = (body: () => unknown): readonly string[] => {
 
 describe('inputs of deploy', () => {
   it('have their defaults', () => {
-    expect(inputs({})).toMatchObject({ mode: 'apply', pinDigest: true, adopt: false, timeout: 1_800_000, soaDir: '/nail/etc/services', systemConfigDir: '/etc/paasta', instance: [], dryRun: false });
+    expect(inputs({})).toMatchObject({
+      mode: 'apply',
+      pinDigest: true,
+      adopt: false,
+      timeout: 1_800_000,
+      soaDir: '/nail/etc/services',
+      systemConfigDir: '/etc/paasta',
+      instance: [],
+      dryRun: false,
+    });
   });
 
   it('are reported all at once', () => {
-    expect(problemsOf(() => inputs({ mode: 'aply', timeout: 'soon', adopt: 'yes', 'deployment-id': '0', service: '../x' }))).toHaveLength(5);
+    expect(problemsOf(() => inputs({ mode: 'aply', timeout: 'soon', adopt: 'yes', 'deployment-id': '0', service: '../x' }))).toHaveLength(
+      5,
+    );
   });
 
   it.each([
@@ -42,7 +54,11 @@ describe('inputs of deploy', () => {
 });
 
 describe('the kubeconfig that is meant', () => {
-  const source = (given: string, env: Record<string, string> = { KUBECONFIG: '/ambient' }, mask: (s: string) => void = () => undefined): unknown => kubeconfigSource(given, { env, workingDirectory: '/w', mask }, (...parts) => parts.join('/'));
+  const source = (
+    given: string,
+    env: Record<string, string> = { KUBECONFIG: '/ambient' },
+    mask: (s: string) => void = () => undefined,
+  ): unknown => kubeconfigSource(given, { env, workingDirectory: '/w', mask }, (...parts) => parts.join('/'));
 
   it('is never an ambient one by itself', () => {
     expect(problemsOf(() => source(''))).toEqual(['kubeconfig: it is not said how to reach the cluster']);
@@ -62,19 +78,47 @@ describe('the kubeconfig that is meant', () => {
 
 describe('where versions come from', () => {
   const tags = [{ name: 'refs/tags/paasta-prod-20260101T000000-deploy', sha: A }];
-  function world(files: Record<string, string>, more: Partial<VersionWorld> = {}): { readonly versions: ReturnType<typeof createVersions>; readonly asked: string[] } {
+  function world(
+    files: Record<string, string>,
+    more: Partial<VersionWorld> = {},
+  ): { readonly versions: ReturnType<typeof createVersions>; readonly asked: string[] } {
     const asked: string[] = [];
     const tree = memoryTree(files);
-    const listRefs = (where: string) => (prefix: string): Promise<typeof tags> => { asked.push(`${where} ${prefix}`); return Promise.resolve(tags.filter((t) => t.name.startsWith(prefix))); };
+    const listRefs =
+      (where: string) =>
+      (prefix: string): Promise<typeof tags> => {
+        asked.push(`${where} ${prefix}`);
+        return Promise.resolve(tags.filter((t) => t.name.startsWith(prefix)));
+      };
     const versions = createVersions({
-      tree, soa: loadSoaConfigs(tree, systemConfigOf({ clusters: ['lab'] })), cluster: 'lab', deployGroup: undefined, gitUrl: undefined, token: 't', jobRepository: 'acme/web', log: { debug: () => undefined },
+      tree,
+      soa: loadSoaConfigs(tree, systemConfigOf({ clusters: ['lab'] })),
+      cluster: 'lab',
+      deployGroup: undefined,
+      gitUrl: undefined,
+      token: 't',
+      jobRepository: 'acme/web',
+      log: { debug: () => undefined },
       git: (url) => ({ listRefs: listRefs(`git ${url}`) }),
-      github: () => { asked.push('loads GitHub'); return Promise.resolve({ serverHost: 'github.com', parse: (url: string) => { const m = /([\w.]+)[:/](\w+)\/(\w+?)(?:\.git)?$/.exec(url); return m === null ? undefined : { host: m[1] ?? '', owner: m[2] ?? '', name: m[3] ?? '' }; }, repository: (owner: string, name: string) => ({ listRefs: listRefs(`api ${owner}/${name}`) }) as unknown as GitHubRepository }); },
+      github: () => {
+        asked.push('loads GitHub');
+        return Promise.resolve({
+          serverHost: 'github.com',
+          parse: (url: string) => {
+            const m = /([\w.]+)[:/](\w+)\/(\w+?)(?:\.git)?$/.exec(url);
+            return m === null ? undefined : { host: m[1] ?? '', owner: m[2] ?? '', name: m[3] ?? '' };
+          },
+          repository: (owner: string, name: string) => ({ listRefs: listRefs(`api ${owner}/${name}`) }) as unknown as GitHubRepository,
+        });
+      },
       ...more,
     });
     return { versions, asked };
   }
-  const file = JSON.stringify({ v1: {}, v2: { deployments: { prod: { docker_image: `services-web:paasta-${A}`, git_sha: A, image_version: null } }, controls: {} } });
+  const file = JSON.stringify({
+    v1: {},
+    v2: { deployments: { prod: { docker_image: `services-web:paasta-${A}`, git_sha: A, image_version: null } }, controls: {} },
+  });
 
   it('is deployments.json when there is one: nobody is asked, GitHub is not even loaded', async () => {
     const { versions, asked } = world({ 'web/deployments.json': file, 'web/service.yaml': 'git_url: git@github.com:acme/web\n' });
@@ -87,10 +131,30 @@ describe('where versions come from', () => {
 
   it.each<[string, Record<string, string>, Partial<VersionWorld>, string]>([
     ['git_url on the same server', { 'web/service.yaml': 'git_url: git@github.com:other/web\n' }, {}, 'api other/web refs/tags/paasta-'],
-    ["the job's own repository when git_url is elsewhere", { 'web/service.yaml': 'git_url: git@gitlab.com:x/web\n' }, {}, 'api acme/web refs/tags/paasta-'],
-    ['plain git when the job runs in another repository', { 'web/service.yaml': 'git_url: git@gitlab.com:x/web\n' }, { jobRepository: 'acme/platform' }, 'git git@gitlab.com:x/web refs/tags/paasta-'],
-    ['plain git without a token', { 'web/service.yaml': 'git_url: git@github.com:acme/web\n' }, { token: '' }, 'git git@github.com:acme/web refs/tags/paasta-'],
-    ['the given address before everything else', { 'web/deployments.json': file }, { gitUrl: '/srv/web.git' }, 'git /srv/web.git refs/tags/paasta-'],
+    [
+      "the job's own repository when git_url is elsewhere",
+      { 'web/service.yaml': 'git_url: git@gitlab.com:x/web\n' },
+      {},
+      'api acme/web refs/tags/paasta-',
+    ],
+    [
+      'plain git when the job runs in another repository',
+      { 'web/service.yaml': 'git_url: git@gitlab.com:x/web\n' },
+      { jobRepository: 'acme/platform' },
+      'git git@gitlab.com:x/web refs/tags/paasta-',
+    ],
+    [
+      'plain git without a token',
+      { 'web/service.yaml': 'git_url: git@github.com:acme/web\n' },
+      { token: '' },
+      'git git@github.com:acme/web refs/tags/paasta-',
+    ],
+    [
+      'the given address before everything else',
+      { 'web/deployments.json': file },
+      { gitUrl: '/srv/web.git' },
+      'git /srv/web.git refs/tags/paasta-',
+    ],
   ])('is %s', async (_, files, more, expected) => {
     const { versions, asked } = world(files, more);
     expect((await versions.deployments('web')).version('prod')?.sha).toBe(A);
@@ -103,10 +167,22 @@ describe('where versions come from', () => {
     expect(asked.slice(1).sort()).toEqual(['api acme/web refs/tags/paasta-lab.', 'api acme/web refs/tags/paasta-prod']);
   });
 
-  it.each<[VersionWorld['stopBindsTo'], string]>([['mark', 'start'], ['commit', 'stop'], [undefined, 'start']])('binds a stop to the %s: after another version and back the instance is to %s', async (stopBindsTo, state) => {
-    const refs = [['20260101T000000-deploy', A], ['20260103T000000-deploy', 'b2'.repeat(20)], ['20260104T000000-deploy', A]].map(([name = '', sha = '']) => ({ name: `refs/tags/paasta-prod-${name}`, sha }));
-    const listRefs = (): Promise<typeof refs> => Promise.resolve([{ name: 'refs/tags/paasta-lab.main-20260102T000000-stop', sha: A }, ...refs]);
-    const { versions } = world({}, { gitUrl: '/srv/web.git', git: () => ({ listRefs }), ...(stopBindsTo === undefined ? {} : { stopBindsTo }) });
+  it.each<[VersionWorld['stopBindsTo'], string]>([
+    ['mark', 'start'],
+    ['commit', 'stop'],
+    [undefined, 'start'],
+  ])('binds a stop to the %s: after another version and back the instance is to %s', async (stopBindsTo, state) => {
+    const refs = [
+      ['20260101T000000-deploy', A],
+      ['20260103T000000-deploy', 'b2'.repeat(20)],
+      ['20260104T000000-deploy', A],
+    ].map(([name = '', sha = '']) => ({ name: `refs/tags/paasta-prod-${name}`, sha }));
+    const listRefs = (): Promise<typeof refs> =>
+      Promise.resolve([{ name: 'refs/tags/paasta-lab.main-20260102T000000-stop', sha: A }, ...refs]);
+    const { versions } = world(
+      {},
+      { gitUrl: '/srv/web.git', git: () => ({ listRefs }), ...(stopBindsTo === undefined ? {} : { stopBindsTo }) },
+    );
     expect((await versions.deployments('web')).control('lab.main', 'prod').desiredState).toBe(state);
   });
 

@@ -37,7 +37,12 @@ it('reads files and lists directories in byte order', () => {
   const tree = openTree(root);
   expect(tree.read('web/service.yaml')).toBe('é: 1\n');
   expect(tree.list('').map((e) => `${e.kind} ${e.name}`)).toEqual(['file B', 'file a', 'file b', 'directory web', 'file ä']);
-  expect([tree.read('nothing'), tree.read('web/service.yaml/x'), tree.list('nothing'), tree.list('web/service.yaml')]).toEqual([undefined, undefined, [], []]);
+  expect([tree.read('nothing'), tree.read('web/service.yaml/x'), tree.list('nothing'), tree.list('web/service.yaml')]).toEqual([
+    undefined,
+    undefined,
+    [],
+    [],
+  ]);
 });
 
 it('is empty for a directory that does not exist', () => {
@@ -45,9 +50,12 @@ it('is empty for a directory that does not exist', () => {
   expect([tree.read('a'), tree.list('')]).toEqual([undefined, []]);
 });
 
-it.each(['../outside/secret.yaml', '/etc/passwd', 'web/../../outside/secret.yaml', 'a\\b', 'a\0b'])('does not leave the tree for %j', (path) => {
-  expect(refusal(path)).toMatch(/^PATH_LEAVES_TREE/);
-});
+it.each(['../outside/secret.yaml', '/etc/passwd', 'web/../../outside/secret.yaml', 'a\\b', 'a\0b'])(
+  'does not leave the tree for %j',
+  (path) => {
+    expect(refusal(path)).toMatch(/^PATH_LEAVES_TREE/);
+  },
+);
 
 it('follows links inside the tree, refuses those that leave it, loop or point at nothing', () => {
   symlinkSync('service.yaml', join(root, 'web', 'good.yaml'));
@@ -61,9 +69,20 @@ it('follows links inside the tree, refuses those that leave it, loop or point at
   expect(tree.read('web/good.yaml')).toBe('é: 1\n');
   expect(tree.read('alias/service.yaml')).toBe('é: 1\n');
   // Links that cannot be used are listed as files, so that reading says why; a link to a directory above would never end.
-  expect(tree.list('web').map((e) => `${e.kind} ${e.name}`)).toEqual(['file broken.yaml', 'file escape.yaml', 'file good.yaml', 'file loop.yaml', 'file service.yaml', 'other up']);
-  expect(refusal('web/escape.yaml')).toBe('LINK_LEAVES_TREE web/escape.yaml the symbolic link leads out of the tree, to OUTSIDE/secret.yaml');
-  expect(refusal('escape/secret.yaml')).toBe('LINK_LEAVES_TREE escape/secret.yaml the symbolic link leads out of the tree, to OUTSIDE/secret.yaml');
+  expect(tree.list('web').map((e) => `${e.kind} ${e.name}`)).toEqual([
+    'file broken.yaml',
+    'file escape.yaml',
+    'file good.yaml',
+    'file loop.yaml',
+    'file service.yaml',
+    'other up',
+  ]);
+  expect(refusal('web/escape.yaml')).toBe(
+    'LINK_LEAVES_TREE web/escape.yaml the symbolic link leads out of the tree, to OUTSIDE/secret.yaml',
+  );
+  expect(refusal('escape/secret.yaml')).toBe(
+    'LINK_LEAVES_TREE escape/secret.yaml the symbolic link leads out of the tree, to OUTSIDE/secret.yaml',
+  );
   expect(refusal('web/loop.yaml')).toBe('LINK_LOOP web/loop.yaml the symbolic link leads back to itself');
   expect(refusal('web/broken.yaml')).toBe('LINK_BROKEN web/broken.yaml the symbolic link points at nothing');
   expect(() => tree.list('escape')).toThrow(UserError);

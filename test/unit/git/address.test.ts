@@ -4,13 +4,21 @@ import { explainGit } from '../../../src/shared/git/explain.ts';
 
 describe('parseGitUrl', () => {
   it.each([
-    ['https://u:p%40ss@h.example/a/b.git', { url: 'https://h.example/a/b.git', kind: 'http', host: 'h.example', credentials: { username: 'u', password: 'p@ss' } }],
-    ['git@github.yelpcorp.com:services/web', { url: 'git@github.yelpcorp.com:services/web', kind: 'ssh', host: 'github.yelpcorp.com', credentials: undefined }],
+    [
+      'https://u:p%40ss@h.example/a/b.git',
+      { url: 'https://h.example/a/b.git', kind: 'http', host: 'h.example', credentials: { username: 'u', password: 'p@ss' } },
+    ],
+    [
+      'git@github.yelpcorp.com:services/web',
+      { url: 'git@github.yelpcorp.com:services/web', kind: 'ssh', host: 'github.yelpcorp.com', credentials: undefined },
+    ],
     ['git+ssh://git@h/a', { url: 'ssh://git@h/a', kind: 'ssh', host: 'h', credentials: undefined }],
     ['git://h/a', { url: 'git://h/a', kind: 'git', host: 'h', credentials: undefined }],
     ['file:///srv/a.git', { url: 'file:///srv/a.git', kind: 'local', host: '/srv/a.git', credentials: undefined }],
     ['.', { url: '.', kind: 'local', host: '.', credentials: undefined }],
-  ])('%s', (text, address) => { expect(parseGitUrl(text)).toEqual(address); });
+  ])('%s', (text, address) => {
+    expect(parseGitUrl(text)).toEqual(address);
+  });
   it.each(['', '-x', 'ext::sh', 'https://', 'svn://h/a', 'ssh://u:p@h/a', '$(x)\ny'])('refuses %j', (text) => {
     expect(() => parseGitUrl(text)).toThrow('not the address of a git repository');
   });
@@ -21,8 +29,14 @@ describe('gitEnvironment', () => {
   it('adds to settings that are there, empties the header first, asks nobody', () => {
     const env = gitEnvironment({ GIT_CONFIG_COUNT: '1', GIT_CONFIG_KEY_0: 'a.b', GIT_CONFIG_VALUE_0: 'c' }, address, 'QUJD');
     expect(env).toMatchObject({
-      GIT_CONFIG_COUNT: '5', GIT_CONFIG_KEY_0: 'a.b', GIT_CONFIG_KEY_2: 'http.https://h.example/.extraHeader', GIT_CONFIG_VALUE_2: '', GIT_CONFIG_KEY_3: 'http.https://h.example/.extraHeader', GIT_CONFIG_VALUE_3: 'Authorization: Basic QUJD',
-      GIT_TERMINAL_PROMPT: '0', GIT_ALLOW_PROTOCOL: 'http:https:ssh:git:file',
+      GIT_CONFIG_COUNT: '5',
+      GIT_CONFIG_KEY_0: 'a.b',
+      GIT_CONFIG_KEY_2: 'http.https://h.example/.extraHeader',
+      GIT_CONFIG_VALUE_2: '',
+      GIT_CONFIG_KEY_3: 'http.https://h.example/.extraHeader',
+      GIT_CONFIG_VALUE_3: 'Authorization: Basic QUJD',
+      GIT_TERMINAL_PROMPT: '0',
+      GIT_ALLOW_PROTOCOL: 'http:https:ssh:git:file',
     });
   });
   it("hands Node's CA file to git unless git has one", () => {
@@ -42,5 +56,7 @@ describe('explainGit', () => {
     ['remote: error: GH013: Repository rule violations found for refs/tags/x.', 'GIT_RULESET'],
     ['ERROR: The key you are authenticating with has been marked as read only.', 'GIT_FORBIDDEN'],
     ['fatal: something else', 'GIT_FAILED'],
-  ])('%s', (output, code) => { expect(explainGit({ ...failure, output }).code).toBe(code); });
+  ])('%s', (output, code) => {
+    expect(explainGit({ ...failure, output }).code).toBe(code);
+  });
 });

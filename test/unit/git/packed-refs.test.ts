@@ -4,7 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gitDirectory, newestPackedMark, packedRefs } from '../../../src/shared/git/packed-refs.ts';
 
-interface Line { readonly name: string; readonly sha: string; readonly peeled?: string }
+interface Line {
+  readonly name: string;
+  readonly sha: string;
+  readonly peeled?: string;
+}
 
 let directory: string;
 beforeEach(() => {
@@ -12,19 +16,27 @@ beforeEach(() => {
   for (const part of ['objects', 'refs/tags', 'refs/heads']) mkdirSync(join(directory, part), { recursive: true });
   writeFileSync(join(directory, 'HEAD'), 'ref: refs/heads/main\n');
 });
-afterEach(() => { rmSync(directory, { recursive: true, force: true }); });
+afterEach(() => {
+  rmSync(directory, { recursive: true, force: true });
+});
 
 const HEADER = '# pack-refs with: peeled fully-peeled sorted \n';
 function pack(lines: readonly Line[], header = HEADER): Line[] {
   const sorted = [...lines].sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
-  writeFileSync(join(directory, 'packed-refs'), header + sorted.map(({ name, sha, peeled }) => `${sha} ${name}\n${peeled === undefined ? '' : `^${peeled}\n`}`).join(''));
+  writeFileSync(
+    join(directory, 'packed-refs'),
+    header + sorted.map(({ name, sha, peeled }) => `${sha} ${name}\n${peeled === undefined ? '' : `^${peeled}\n`}`).join(''),
+  );
   return sorted;
 }
 const sha = (n: number): string => n.toString(16).padStart(40, '0');
 /** Repeatable randomness. */
 function dice(seed: number): (sides: number) => number {
   let state = seed;
-  return (sides) => { state = (state * 1_103_515_245 + 12_345) % 2_147_483_648; return Math.floor(state / 65_536) % sides; };
+  return (sides) => {
+    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+    return Math.floor(state / 65_536) % sides;
+  };
 }
 
 describe('refs with a prefix', () => {
@@ -34,17 +46,35 @@ describe('refs with a prefix', () => {
       const names = new Set<string>();
       for (let n = roll(900); n >= 0; n -= 1) {
         const group = ['a', 'a-b', 'prod.main', 'prodXmain', 'a+1', 'ü', 'x'.repeat(roll(20) === 0 ? 3_000 : 3)][roll(7)] ?? '';
-        names.add(`refs/${['tags/paasta-', 'tags/v', 'heads/paasta-', 'tags/paasta-paasta-'][roll(4)] ?? ''}${group}-${String(roll(99_999_999)).padStart(8, '0')}T000000-deploy`);
+        names.add(
+          `refs/${['tags/paasta-', 'tags/v', 'heads/paasta-', 'tags/paasta-paasta-'][roll(4)] ?? ''}${group}-${String(roll(99_999_999)).padStart(8, '0')}T000000-deploy`,
+        );
       }
       const lines = pack([...names].map((name, n): Line => ({ name, sha: sha(n), ...(roll(5) === 0 ? { peeled: sha(n + 5_000) } : {}) })));
       const all = lines.map(({ name, sha: own, peeled }) => ({ name, sha: peeled ?? own }));
-      for (const prefix of ['refs/tags/paasta-', 'refs/tags/paasta-a', 'refs/tags/paasta-a-', 'refs/tags/paasta-ü', 'refs/tags/paasta-zzz', 'refs/tags/paasta-xxx', 'refs/heads/paasta-', 'refs/tags/v', all.at(-1)?.name ?? '', all[0]?.name ?? '']) {
+      for (const prefix of [
+        'refs/tags/paasta-',
+        'refs/tags/paasta-a',
+        'refs/tags/paasta-a-',
+        'refs/tags/paasta-ü',
+        'refs/tags/paasta-zzz',
+        'refs/tags/paasta-xxx',
+        'refs/heads/paasta-',
+        'refs/tags/v',
+        all.at(-1)?.name ?? '',
+        all[0]?.name ?? '',
+      ]) {
         expect(packedRefs(directory, prefix)?.found).toEqual(all.filter(({ name }) => name.startsWith(prefix)));
       }
       for (const group of ['a', 'a-b', 'prod.main', 'a+1', 'none']) {
-        const marks = all.filter(({ name }) => new RegExp(`^refs/tags/paasta-${group.replace(/[.+]/g, '\\$&')}(?:\\+[^/]*)?-\\d{8}T\\d{6}-deploy$`).test(name));
+        const marks = all.filter(({ name }) =>
+          new RegExp(`^refs/tags/paasta-${group.replace(/[.+]/g, '\\$&')}(?:\\+[^/]*)?-\\d{8}T\\d{6}-deploy$`).test(name),
+        );
         const time = (name: string): string => name.slice(-'20260101T000000-deploy'.length);
-        const newest = marks.reduce<(typeof marks)[number] | undefined>((best, mark) => (best === undefined || time(mark.name) > time(best.name) ? mark : best), undefined);
+        const newest = marks.reduce<(typeof marks)[number] | undefined>(
+          (best, mark) => (best === undefined || time(mark.name) > time(best.name) ? mark : best),
+          undefined,
+        );
         expect(newestPackedMark(directory, group)?.found?.name).toBe(newest?.name);
       }
     }
@@ -55,11 +85,36 @@ describe('refs with a prefix', () => {
   });
 
   it.each([
-    ['a loose tag with the prefix', () => { writeFileSync(join(directory, 'refs/tags/paasta-a-20260101T000000-deploy'), `${sha(1)}\n`); }],
-    ['a file that git has not sorted', () => { pack([], '# pack-refs with: peeled fully-peeled \n'); }],
-    ['a file that does not say what annotated tags point at', () => { pack([], '# pack-refs with: sorted \n'); }],
-    ['a file without header', () => { pack([{ name: 'refs/tags/paasta-a-20260101T000000-deploy', sha: sha(1) }], ''); }],
-    ['a reftable', () => { mkdirSync(join(directory, 'reftable')); }],
+    [
+      'a loose tag with the prefix',
+      () => {
+        writeFileSync(join(directory, 'refs/tags/paasta-a-20260101T000000-deploy'), `${sha(1)}\n`);
+      },
+    ],
+    [
+      'a file that git has not sorted',
+      () => {
+        pack([], '# pack-refs with: peeled fully-peeled \n');
+      },
+    ],
+    [
+      'a file that does not say what annotated tags point at',
+      () => {
+        pack([], '# pack-refs with: sorted \n');
+      },
+    ],
+    [
+      'a file without header',
+      () => {
+        pack([{ name: 'refs/tags/paasta-a-20260101T000000-deploy', sha: sha(1) }], '');
+      },
+    ],
+    [
+      'a reftable',
+      () => {
+        mkdirSync(join(directory, 'reftable'));
+      },
+    ],
   ])('are left to git for %s', (_, spoil) => {
     pack([]);
     spoil();
@@ -75,7 +130,13 @@ describe('refs with a prefix', () => {
 });
 
 describe('the newest mark among 100,000 tags', () => {
-  const tags = (groups: number): Line[] => Array.from({ length: 100_000 }, (_, n) => ({ name: `refs/tags/paasta-g${String(n % groups).padStart(3, '0')}-2026${String(Math.floor(n / groups)).padStart(6, '0').slice(0, 4)}T${String(Math.floor(n / groups)).padStart(6, '0')}-deploy`, sha: sha(n) }));
+  const tags = (groups: number): Line[] =>
+    Array.from({ length: 100_000 }, (_, n) => ({
+      name: `refs/tags/paasta-g${String(n % groups).padStart(3, '0')}-2026${String(Math.floor(n / groups))
+        .padStart(6, '0')
+        .slice(0, 4)}T${String(Math.floor(n / groups)).padStart(6, '0')}-deploy`,
+      sha: sha(n),
+    }));
 
   it.each([[1], [100]])('of %d groups is found by reading less than 0.3 MB', (groups) => {
     pack(tags(groups));

@@ -12,14 +12,36 @@ export function at(seconds: number): string {
 }
 
 export function labels(sha = SHA, config = 'config11111111'): Record<string, string> {
-  return { 'paasta.yelp.com/service': 'web', 'paasta.yelp.com/instance': 'main', 'paasta.yelp.com/git_sha': sha, 'paasta.yelp.com/config_sha': config };
+  return {
+    'paasta.yelp.com/service': 'web',
+    'paasta.yelp.com/instance': 'main',
+    'paasta.yelp.com/git_sha': sha,
+    'paasta.yelp.com/config_sha': config,
+  };
 }
 
 export function expectation(more: Partial<Expectation> = {}): Expectation {
-  return { version: { sha: SHA, imageVersion: null }, configHash: 'config11111111', replicas: 2, marginFactor: 1, imageDigest: DIGEST, mainContainer: 'main', since: T0, ...more };
+  return {
+    version: { sha: SHA, imageVersion: null },
+    configHash: 'config11111111',
+    replicas: 2,
+    marginFactor: 1,
+    imageDigest: DIGEST,
+    mainContainer: 'main',
+    since: T0,
+    ...more,
+  };
 }
 
-export function workload(more: { readonly labels?: Record<string, string>; readonly spec?: Record<string, unknown>; readonly status?: Record<string, unknown>; readonly kind?: string; readonly generation?: number } = {}): KubeObject {
+export function workload(
+  more: {
+    readonly labels?: Record<string, string>;
+    readonly spec?: Record<string, unknown>;
+    readonly status?: Record<string, unknown>;
+    readonly kind?: string;
+    readonly generation?: number;
+  } = {},
+): KubeObject {
   return {
     apiVersion: 'apps/v1',
     kind: more.kind ?? 'Deployment',
@@ -55,15 +77,37 @@ export interface PodParts {
 
 export function pod(name: string, parts: PodParts = {}): Pod {
   const ready = parts.ready ?? false;
-  const container = (status: Partial<ContainerStatus>): ContainerStatus => ({ name: 'main', ready, restartCount: 0, image: 'reg/services-web:paasta-1', imageID: ready ? `reg/services-web@${DIGEST}` : '', ...(ready ? { state: { running: { startedAt: at(0) } } } : {}), ...status });
+  const container = (status: Partial<ContainerStatus>): ContainerStatus => ({
+    name: 'main',
+    ready,
+    restartCount: 0,
+    image: 'reg/services-web:paasta-1',
+    imageID: ready ? `reg/services-web@${DIGEST}` : '',
+    ...(ready ? { state: { running: { startedAt: at(0) } } } : {}),
+    ...status,
+  });
   return {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { name, namespace: 'paastasvc-web', uid: name, creationTimestamp: at(0), labels: labels(parts.sha), ...(parts.terminating === undefined ? {} : { deletionTimestamp: at(parts.terminating) }) },
+    metadata: {
+      name,
+      namespace: 'paastasvc-web',
+      uid: name,
+      creationTimestamp: at(0),
+      labels: labels(parts.sha),
+      ...(parts.terminating === undefined ? {} : { deletionTimestamp: at(parts.terminating) }),
+    },
     spec: { nodeName: 'n1', containers: [{ name: 'main', image: 'reg/services-web:paasta-1', ...parts.spec }] },
     status: {
       phase: parts.phase ?? (ready ? 'Running' : 'Pending'),
-      conditions: [{ type: 'Ready', status: ready ? 'True' : 'False', ...(parts.readyLost === undefined ? {} : { lastTransitionTime: at(parts.readyLost) }) }, ...((parts.conditions ?? []) as never[])],
+      conditions: [
+        {
+          type: 'Ready',
+          status: ready ? 'True' : 'False',
+          ...(parts.readyLost === undefined ? {} : { lastTransitionTime: at(parts.readyLost) }),
+        },
+        ...((parts.conditions ?? []) as never[]),
+      ],
       containerStatuses: [container(parts.status ?? {})],
       ...(parts.init === undefined ? {} : { initContainerStatuses: [container({ name: 'prepare', ...parts.init })] }),
       ...parts.more,
@@ -71,7 +115,12 @@ export function pod(name: string, parts: PodParts = {}): Pod {
   };
 }
 
-export function event(name: string, reason: string, message: string, more: { readonly seconds?: number; readonly count?: number; readonly kind?: string; readonly fieldPath?: string } = {}): Event {
+export function event(
+  name: string,
+  reason: string,
+  message: string,
+  more: { readonly seconds?: number; readonly count?: number; readonly kind?: string; readonly fieldPath?: string } = {},
+): Event {
   return {
     apiVersion: 'v1',
     kind: 'Event',

@@ -17,7 +17,12 @@ interface Given {
 async function choose({ inputs = {}, env = {}, configured, origin, known }: Given): Promise<{ place: Place; how: string }> {
   let how = '';
   const given: Record<string, string> = { 'deploy-group': 'prod.main', 'github-api-url': API, 'github-token': 'tok', ...inputs };
-  const log = { debug: () => undefined, info: () => undefined, problem: () => undefined, group: <T>(_: string, body: () => Promise<T>) => body() };
+  const log = {
+    debug: () => undefined,
+    info: () => undefined,
+    problem: () => undefined,
+    group: <T>(_: string, body: () => Promise<T>) => body(),
+  };
   const source = { input: (name: string) => given[name] ?? '', env, mask: () => undefined };
   const github = (token: string): GitHub => ({
     apiUrl: API,
@@ -27,27 +32,57 @@ async function choose({ inputs = {}, env = {}, configured, origin, known }: Give
       return { owner, name, expandCommit: () => Promise.resolve(known), compareUrl: () => 'page' } as unknown as GitHubRepository;
     },
   });
-  const place = await choosePlace({ ...source, log } as unknown as Runtime, readMarkInputs(source), configured, () => Promise.resolve(origin), {
-    connect: ({ token }) => github(token),
-    git: (url) => {
-      how = `git ${url}`;
-      return { expandCommit: () => Promise.resolve(known) } as unknown as GitPlace;
+  const place = await choosePlace(
+    { ...source, log } as unknown as Runtime,
+    readMarkInputs(source),
+    configured,
+    () => Promise.resolve(origin),
+    {
+      connect: ({ token }) => github(token),
+      git: (url) => {
+        how = `git ${url}`;
+        return { expandCommit: () => Promise.resolve(known) } as unknown as GitPlace;
+      },
     },
-  });
+  );
   return { place, how };
 }
 
 describe('where a mark goes', () => {
   const job = { GITHUB_REPOSITORY: 'acme/platform' };
   it.each<[string, Given, string]>([
-    ['the repository that is named', { inputs: { repository: 'acme/web' }, env: job, configured: 'git@ghe.example:acme/other.git' }, 'api acme/web with tok'],
-    ['a git URL on the server of the API', { inputs: { 'git-url': 'https://ghe.example/acme/web.git' }, env: job }, 'api acme/web with tok'],
+    [
+      'the repository that is named',
+      { inputs: { repository: 'acme/web' }, env: job, configured: 'git@ghe.example:acme/other.git' },
+      'api acme/web with tok',
+    ],
+    [
+      'a git URL on the server of the API',
+      { inputs: { 'git-url': 'https://ghe.example/acme/web.git' }, env: job },
+      'api acme/web with tok',
+    ],
     ['a git URL in the form of scp', { inputs: { 'git-url': 'git@ghe.example:acme/web.git' } }, 'api acme/web with tok'],
-    ['a git URL elsewhere, even in a job', { inputs: { 'git-url': 'https://git.example/acme/web.git' }, env: job }, 'git https://git.example/acme/web.git'],
-    ['a git URL without a token', { inputs: { 'git-url': 'https://ghe.example/acme/web.git', 'github-token': '' } }, 'git https://ghe.example/acme/web.git'],
+    [
+      'a git URL elsewhere, even in a job',
+      { inputs: { 'git-url': 'https://git.example/acme/web.git' }, env: job },
+      'git https://git.example/acme/web.git',
+    ],
+    [
+      'a git URL without a token',
+      { inputs: { 'git-url': 'https://ghe.example/acme/web.git', 'github-token': '' } },
+      'git https://ghe.example/acme/web.git',
+    ],
     ['a path', { inputs: { 'git-url': './repo.git' } }, 'git ./repo.git'],
-    ['git_url of service.yaml, when it is on the same server as the job', { env: job, configured: 'git@ghe.example:acme/web.git' }, 'api acme/web with tok'],
-    ['the repository of the job, when git_url is elsewhere', { env: job, configured: 'git@github.yelpcorp.com:services/web' }, 'api acme/platform with tok'],
+    [
+      'git_url of service.yaml, when it is on the same server as the job',
+      { env: job, configured: 'git@ghe.example:acme/web.git' },
+      'api acme/web with tok',
+    ],
+    [
+      'the repository of the job, when git_url is elsewhere',
+      { env: job, configured: 'git@github.yelpcorp.com:services/web' },
+      'api acme/platform with tok',
+    ],
     ['the repository of the job, when nothing is configured', { env: job }, 'api acme/platform with tok'],
     ['git_url on a command line', { configured: 'git@git.example:services/web' }, 'git git@git.example:services/web'],
     ['the origin of the checkout', { origin: 'https://ghe.example/acme/web' }, 'api acme/web with tok'],
@@ -61,7 +96,9 @@ describe('where a mark goes', () => {
   });
 
   it('never shows a password', async () => {
-    expect((await choose({ inputs: { 'git-url': 'https://u:secret@git.example/web.git' } })).place.name).toBe('https://***@git.example/web.git');
+    expect((await choose({ inputs: { 'git-url': 'https://u:secret@git.example/web.git' } })).place.name).toBe(
+      'https://***@git.example/web.git',
+    );
   });
 
   it('has a page to compare commits only at GitHub', async () => {

@@ -1,7 +1,17 @@
 import { UserError, problem } from '../../../src/shared/contract/errors.ts';
 import { deploymentsFromRefs, inByteOrder, type Ref } from '../../../src/shared/deployments/index.ts';
-import { controlEffect, controlInstances, markDeployGroup, selectControlled, type ControlOutcome, type ControlRequest, type MarkOutcome } from '../../../src/shared/marking/index.ts';
-import { loadSoaConfigs, systemConfigOf } from '../../../src/shared/soa-configs/index.ts';
+import {
+  controlEffect,
+  controlInstances,
+  markDeployGroup,
+  selectControlled,
+  sharedControls,
+  type ControlOutcome,
+  type ControlRequest,
+  type ControlTarget,
+  type MarkOutcome,
+} from '../../../src/shared/marking/index.ts';
+import { loadSoaConfigs, othersOfRepository, systemConfigOf } from '../../../src/shared/soa-configs/index.ts';
 import { memoryTree } from '../../support/memory-tree.ts';
 
 const A = 'a1'.repeat(20);
@@ -17,27 +27,61 @@ function world(refs: Record<string, string> = { 'paasta-prod.all-20260101T000000
   const asked: string[] = [];
   const state = { now: Date.UTC(2026, 0, 2, 3, 4, 5), before: (_name: string): void => undefined, refuse: '' };
   const repository = {
-    listRefs: (prefix: string) => Promise.resolve((asked.push(prefix), [...tags].filter(([name]) => name.startsWith(prefix)).map(([name, sha]): Ref => ({ name, sha })))),
+    listRefs: (prefix: string) =>
+      Promise.resolve(
+        (asked.push(prefix), [...tags].filter(([name]) => name.startsWith(prefix)).map(([name, sha]): Ref => ({ name, sha }))),
+      ),
     createTag: (name: string, sha: string): Promise<'created' | 'exists'> => {
       state.before(name);
-      if (state.refuse !== '' && name.includes(state.refuse)) return Promise.reject(new UserError(problem('GITHUB_PERMISSION_MISSING', 'the token may not write')));
+      if (state.refuse !== '' && name.includes(state.refuse))
+        return Promise.reject(new UserError(problem('GITHUB_PERMISSION_MISSING', 'the token may not write')));
       if (tags.has(`refs/tags/${name}`)) return Promise.resolve('exists');
       tags.set(`refs/tags/${name}`, sha);
       return Promise.resolve('created');
     },
     relation: () => Promise.resolve('ahead' as const),
   };
-  const log = { debug: () => undefined, info: (text: string) => void said.push(text), problem: () => undefined, group: <T>(_: string, body: () => Promise<T>) => body() };
+  const log = {
+    debug: () => undefined,
+    info: (text: string) => void said.push(text),
+    problem: () => undefined,
+    group: <T>(_: string, body: () => Promise<T>) => body(),
+  };
   const clock = { now: () => state.now, sleep: () => Promise.resolve() };
   return {
-    state, said, asked, tags,
+    state,
+    said,
+    asked,
+    tags,
     names: () => [...tags.keys()].map((name) => name.slice('refs/tags/paasta-'.length)).sort(),
     do: (verb: ControlRequest['verb'], request: Partial<ControlRequest> = {}): Promise<ControlOutcome> =>
-      controlInstances({ service: 'web', verb, targets: [MAIN], stopBindsTo: 'mark', dryRun: false, ...request }, { repository, place: 'acme/web', clock, log }),
+      controlInstances(
+        { service: 'web', verb, targets: [MAIN], stopBindsTo: 'mark', dryRun: false, ...request },
+        { repository, place: 'acme/web', clock, log },
+      ),
     mark: (sha: string, imageVersion: string | null = null): Promise<MarkOutcome> =>
       markDeployGroup(
-        { service: 'web', deployGroup: 'prod.all', version: { sha, imageVersion }, knownGroups: ['prod.all'], uncheckedBecause: '', configProblems: [], controlBranches: ['prod.main'], allowUnknownGroup: false, allowOlder: false, allowRolledBack: false, automated: false, image: undefined, dryRun: false },
-        { repository, registry: { resolveDigest: () => Promise.resolve(undefined), waitFor: () => Promise.resolve(undefined) }, clock, log },
+        {
+          service: 'web',
+          deployGroup: 'prod.all',
+          version: { sha, imageVersion },
+          knownGroups: ['prod.all'],
+          uncheckedBecause: '',
+          configProblems: [],
+          controlBranches: ['prod.main'],
+          allowUnknownGroup: false,
+          allowOlder: false,
+          allowRolledBack: false,
+          automated: false,
+          image: undefined,
+          dryRun: false,
+        },
+        {
+          repository,
+          registry: { resolveDigest: () => Promise.resolve(undefined), waitFor: () => Promise.resolve(undefined) },
+          clock,
+          log,
+        },
       ),
     /** What deploy reads of the tags. */
     reads: (stopBindsTo: 'mark' | 'commit' = 'mark') => {
@@ -50,10 +94,23 @@ function world(refs: Record<string, string> = { 'paasta-prod.all-20260101T000000
 const codes = ({ problems }: ControlOutcome): readonly string[] => problems.map(({ severity, code }) => `${severity} ${code}`);
 
 describe('tags', () => {
-  it.each<[ControlRequest['verb'], string]>([['start', 'start'], ['stop', 'stop'], ['restart', 'start']])('%s is a light tag on the commit that the group runs', async (verb, word) => {
-    const w = world({ 'paasta-prod.all-20260101T000000-deploy': B, 'paasta-prod.all+v2-20260101T000001-deploy': A, 'paasta-prod.allx-20260102T000000-deploy': B });
+  it.each<[ControlRequest['verb'], string]>([
+    ['start', 'start'],
+    ['stop', 'stop'],
+    ['restart', 'start'],
+  ])('%s is a light tag on the commit that the group runs', async (verb, word) => {
+    const w = world({
+      'paasta-prod.all-20260101T000000-deploy': B,
+      'paasta-prod.all+v2-20260101T000001-deploy': A,
+      'paasta-prod.allx-20260102T000000-deploy': B,
+    });
     const outcome = await w.do(verb);
-    expect(outcome).toEqual({ problems: [], results: [{ ...MAIN, state: 'written', tag: `paasta-prod.main-${NOW}-${word}`, version: { sha: A, imageVersion: 'v2' }, before: 'start' }] });
+    expect(outcome).toEqual({
+      problems: [],
+      results: [
+        { ...MAIN, state: 'written', tag: `paasta-prod.main-${NOW}-${word}`, version: { sha: A, imageVersion: 'v2' }, before: 'start' },
+      ],
+    });
     expect(w.tags.get(`refs/tags/paasta-prod.main-${NOW}-${word}`)).toBe(A);
     expect(w.reads()).toEqual({ desiredState: word, forceBounce: NOW });
   });
@@ -76,7 +133,9 @@ describe('a second that is taken', () => {
   it('by a tag of that name means the next one; nothing is forced', async () => {
     const w = world();
     let times = 0;
-    w.state.before = (name) => { if (times++ < 2) w.tags.set(`refs/tags/${name}`, B); };
+    w.state.before = (name) => {
+      if (times++ < 2) w.tags.set(`refs/tags/${name}`, B);
+    };
     expect((await w.do('start')).results[0]?.tag).toBe('paasta-prod.main-20260102T030407-start');
     expect(w.tags.get(`refs/tags/paasta-prod.main-${NOW}-start`)).toBe(B);
   });
@@ -122,7 +181,14 @@ describe('a group without a mark', () => {
     const w = world();
     const outcome = await w.do('stop', { targets: [CANARY, MAIN] });
     expect(outcome.results.map(({ state }) => state)).toEqual(['not-marked', 'written']);
-    expect(outcome.problems).toEqual([expect.objectContaining({ severity: 'error', code: 'NOT_MARKED', message: "prod.canary cannot stop: its deploy group 'prod.canary' was never marked in acme/web", hint: 'has web been deployed there yet? Mark a commit for prod.canary first' })]);
+    expect(outcome.problems).toEqual([
+      expect.objectContaining({
+        severity: 'error',
+        code: 'NOT_MARKED',
+        message: "prod.canary cannot stop: its deploy group 'prod.canary' was never marked in acme/web",
+        hint: 'has web been deployed there yet? Mark a commit for prod.canary first',
+      }),
+    ]);
   });
 });
 
@@ -153,7 +219,9 @@ describe('a stop', () => {
     // The same version again: nothing new, and the stopped instance is named.
     const same = await w.mark(A);
     expect(same).toMatchObject({ marked: false, stopped: ['prod.main'] });
-    expect(same.problems.map(({ code, message }) => `${code} ${message}`)).toEqual(['STILL_STOPPED prod.main is stopped under this version and stays stopped']);
+    expect(same.problems.map(({ code, message }) => `${code} ${message}`)).toEqual([
+      'STILL_STOPPED prod.main is stopped under this version and stays stopped',
+    ]);
     expect(w.reads().desiredState).toBe('stop');
 
     await w.mark(B);
@@ -199,7 +267,10 @@ describe('two runs at once', () => {
   it('a mark of another version in between: the tag goes on the new one, too', async () => {
     const w = world();
     let once = true;
-    w.state.before = () => { if (once) w.tags.set('refs/tags/paasta-prod.all-20260102T030404-deploy', B); once = false; };
+    w.state.before = () => {
+      if (once) w.tags.set('refs/tags/paasta-prod.all-20260102T030404-deploy', B);
+      once = false;
+    };
     const outcome = await w.do('stop');
     expect(outcome.results[0]).toMatchObject({ state: 'written', version: { sha: B }, tag: 'paasta-prod.main-20260102T030406-stop' });
     expect(w.said).toContain('prod.all was marked with another version in this moment; once more for prod.main');
@@ -225,7 +296,11 @@ describe('two runs at once', () => {
 describe('what is said about the marks to come', () => {
   const at = { deployGroup: 'prod.all', version: { sha: A, imageVersion: null } };
   it.each<[Parameters<typeof controlEffect>[0], 'mark' | 'commit', RegExp]>([
-    ['stop', 'mark', /^stopped while prod\.all runs a1a1a1a1: .* a mark of another version \(commit or image version\) starts it, and coming back to a1a1a1a1 later does not stop it again; instances: 0/],
+    [
+      'stop',
+      'mark',
+      /^stopped while prod\.all runs a1a1a1a1: .* a mark of another version \(commit or image version\) starts it, and coming back to a1a1a1a1 later does not stop it again; instances: 0/,
+    ],
     ['stop', 'commit', /a mark of another commit starts it, and coming back to this commit stops it again/],
     ['restart', 'mark', /replaced by the bounce method/],
   ])('%s, bound to the %s', (verb, binds, text) => {
@@ -249,11 +324,16 @@ describe('which instances', () => {
     try {
       choose(...args);
     } catch (error) {
-      return error instanceof UserError ? error.problems.map(({ code, message, hint }) => `${code}: ${message} → ${hint ?? ''}`).join('\n') : String(error);
+      return error instanceof UserError
+        ? error.problems.map(({ code, message, hint }) => `${code}: ${message} → ${hint ?? ''}`).join('\n')
+        : String(error);
     }
     return '';
   };
-  const names = (...args: Parameters<typeof choose>): string => choose(...args).targets.map(({ cluster, instance, deployGroup }) => `${cluster}.${instance} (${deployGroup})`).join(', ');
+  const names = (...args: Parameters<typeof choose>): string =>
+    choose(...args)
+      .targets.map(({ cluster, instance, deployGroup }) => `${cluster}.${instance} (${deployGroup})`)
+      .join(', ');
 
   it('all, some, or those of a deploy group', () => {
     expect(names()).toBe('dev.main (dev.main), eu.other (eu.other), prod.main (prod.all), prod.canary (prod.canary)');
@@ -267,24 +347,107 @@ describe('which instances', () => {
   });
 
   it('a cluster that has none of them is worth a warning', () => {
-    expect(choose(['prod', 'dev'], ['canary']).problems.map(({ severity, message }) => `${severity} ${message}`)).toEqual(["warning cluster 'dev' has no such instance of web"]);
+    expect(choose(['prod', 'dev'], ['canary']).problems.map(({ severity, message }) => `${severity} ${message}`)).toEqual([
+      "warning cluster 'dev' has no such instance of web",
+    ]);
   });
 
   it.each<[string, Parameters<typeof choose>, string]>([
     ['cluster', [['prd'], ['main']], "UNKNOWN_CLUSTER: cluster 'prd' is not in the system configuration → did you mean 'prod'"],
-    ['instance', [['prod'], ['mian']], "UNKNOWN_INSTANCE: instance 'mian' is not declared by web in prod → did you mean 'main'? known: canary, main"],
-    ['instance of another cluster', [['dev'], ['canary']], "UNKNOWN_INSTANCE: instance 'canary' is not declared by web in dev → it is declared for prod"],
-    ['deploy group', [['prod'], [], ['prod.al']], "UNKNOWN_DEPLOY_GROUP: no instance of web in prod has the deploy group 'prod.al' → did you mean 'prod.all'"],
+    [
+      'instance',
+      [['prod'], ['mian']],
+      "UNKNOWN_INSTANCE: instance 'mian' is not declared by web in prod → did you mean 'main'? known: canary, main",
+    ],
+    [
+      'instance of another cluster',
+      [['dev'], ['canary']],
+      "UNKNOWN_INSTANCE: instance 'canary' is not declared by web in dev → it is declared for prod",
+    ],
+    [
+      'deploy group',
+      [['prod'], [], ['prod.al']],
+      "UNKNOWN_DEPLOY_GROUP: no instance of web in prod has the deploy group 'prod.al' → did you mean 'prod.all'",
+    ],
     ['template', [['prod'], ['_template']], "UNKNOWN_INSTANCE: instance '_template'"],
     ['adhoc instance', [['prod'], ['shell']], 'NOT_CONTROLLABLE: prod.shell is an adhoc instance'],
-    ['instance that cannot be read', [['eu'], ['main']], 'UNKNOWN_INSTANCE: eu.main of web is declared, but its configuration cannot be read'],
-    ['combination that nothing has', [['prod'], ['main'], ['prod.canary']], 'NOTHING_SELECTED: no instance of web in prod matches → there are: prod.main, prod.canary'],
+    [
+      'instance that cannot be read',
+      [['eu'], ['main']],
+      'UNKNOWN_INSTANCE: eu.main of web is declared, but its configuration cannot be read',
+    ],
+    [
+      'combination that nothing has',
+      [['prod'], ['main'], ['prod.canary']],
+      'NOTHING_SELECTED: no instance of web in prod matches → there are: prod.main, prod.canary',
+    ],
   ])('an unknown %s is refused with near names', (_, args, text) => {
     expect(refused(...args)).toContain(text);
   });
 
+  it('a service whose files cannot be read whole: that is the next step, not a name that was wrong', () => {
+    const broken = loadSoaConfigs(
+      memoryTree({ ...files, 'web/service.yaml': 'a = 1\nb: 2\n' }),
+      systemConfigOf({ clusters: CLUSTERS }),
+    ).load('web');
+    const said = (clusters: string[], instances: string[]): string => {
+      try {
+        selectControlled(broken, CLUSTERS, { clusters, instances, deployGroups: [] });
+      } catch (error) {
+        return (error as UserError).problems.map(({ message, hint }) => `${message} → ${hint ?? ''}`).join('\n');
+      }
+      return '';
+    };
+    expect(said(['prod'], ['mian'])).toMatch(
+      /^instance 'mian' is not declared by web in prod → did you mean 'main'\? known: canary, main\n'a = 1' is not 'key: value'/,
+    );
+    expect(said(['prod'], [])).toMatch(
+      /^no instance of web in prod matches → correct the files of web first: its instances cannot be read whole\n'a = 1'/,
+    );
+  });
+
+  it('services of one repository share their control branches, which is said', () => {
+    const tree = memoryTree({
+      ...files,
+      'api/service.yaml': 'git_url: git@github.com:Acme/mono.git\n',
+      'api/kubernetes-prod.yaml': 'main: {}\nother: {}\n',
+      'web/service.yaml': 'git_url: git@github.com:acme/mono\n',
+      'db/service.yaml': 'git_url: git@github.com:acme/mono2\n',
+      'db/kubernetes-prod.yaml': 'main: {}\n',
+    });
+    const soa = loadSoaConfigs(tree, systemConfigOf({ clusters: CLUSTERS }));
+    const others = othersOfRepository(tree, soa, 'web', 'git@github.com:acme/mono');
+    expect(others).toEqual(['api']);
+    const target = (instance: string): ControlTarget => ({ cluster: 'prod', instance, deployGroup: 'x' });
+    expect(
+      sharedControls(
+        'stop',
+        [target('canary')],
+        others.map((other) => soa.load(other)),
+      ),
+    ).toEqual([]);
+    expect(
+      sharedControls(
+        'stop',
+        [target('main'), target('canary')],
+        others.map((other) => soa.load(other)),
+      ),
+    ).toEqual([
+      expect.objectContaining({
+        severity: 'warning',
+        code: 'SHARED_CONTROL_BRANCH',
+        message:
+          'the stop reaches prod.main of api, too, while the same commit runs there: the tags of a repository say cluster and instance, not the service',
+      }),
+    ]);
+  });
+
   it('all wrong names are reported together', () => {
-    expect(refused(['prod'], ['mian', 'cnary'], ['x']).split('\n').map((line) => line.split(':')[0])).toEqual(['UNKNOWN_INSTANCE', 'UNKNOWN_INSTANCE', 'UNKNOWN_DEPLOY_GROUP', 'DEPLOY_GROUP_INVALID']);
+    expect(
+      refused(['prod'], ['mian', 'cnary'], ['x'])
+        .split('\n')
+        .map((line) => line.split(':')[0]),
+    ).toEqual(['UNKNOWN_INSTANCE', 'UNKNOWN_INSTANCE', 'UNKNOWN_DEPLOY_GROUP', 'DEPLOY_GROUP_INVALID']);
   });
 });
 

@@ -55,7 +55,8 @@ function world(refs: Record<string, string> = {}, image: 'present' | 'absent' | 
   const found = { digest: `sha256:${'d'.repeat(64)}` };
   const registry = {
     resolveDigest: (reference: string) => Promise.resolve((asked.push(reference), image === 'present' ? found : undefined)),
-    waitFor: (reference: string, timeout: number) => Promise.resolve((asked.push(`wait ${timeout} ${reference}`), image === 'absent' ? undefined : found)),
+    waitFor: (reference: string, timeout: number) =>
+      Promise.resolve((asked.push(`wait ${timeout} ${reference}`), image === 'absent' ? undefined : found)),
   };
   return {
     repository,
@@ -96,9 +97,19 @@ async function refusal(promise: Promise<unknown>): Promise<{ code: string; text:
 
 describe('a mark', () => {
   it('is a light tag on the commit, and says what ran before', async () => {
-    const w = world({ 'paasta-prod.main-20250101T000000-deploy': A, 'paasta-prod.main2-20250601T000000-deploy': C, 'paasta-prodXmain-20250601T000000-deploy': C });
+    const w = world({
+      'paasta-prod.main-20250101T000000-deploy': A,
+      'paasta-prod.main2-20250601T000000-deploy': C,
+      'paasta-prodXmain-20250601T000000-deploy': C,
+    });
     const outcome = await w.mark();
-    expect(outcome).toMatchObject({ tag: `paasta-prod.main-${TS}-deploy`, marked: true, relation: 'ahead', previous: { sha: A, imageVersion: null }, digest: `sha256:${'d'.repeat(64)}` });
+    expect(outcome).toMatchObject({
+      tag: `paasta-prod.main-${TS}-deploy`,
+      marked: true,
+      relation: 'ahead',
+      previous: { sha: A, imageVersion: null },
+      digest: `sha256:${'d'.repeat(64)}`,
+    });
     expect(w.repository.refs.get(`refs/tags/paasta-prod.main-${TS}-deploy`)).toBe(B);
     expect(outcome.problems).toEqual([]);
   });
@@ -106,7 +117,10 @@ describe('a mark', () => {
   it('carries the image version', async () => {
     const w = world({ 'paasta-prod.main+20250101T000000-20250101T000000-deploy': B });
     const outcome = await w.mark({ version: { sha: B, imageVersion: '20260101T000000' } });
-    expect(outcome).toMatchObject({ tag: `paasta-prod.main+20260101T000000-${TS}-deploy`, previous: { sha: B, imageVersion: '20250101T000000' } });
+    expect(outcome).toMatchObject({
+      tag: `paasta-prod.main+20260101T000000-${TS}-deploy`,
+      previous: { sha: B, imageVersion: '20250101T000000' },
+    });
   });
 
   it('has no predecessor the first time', async () => {
@@ -132,7 +146,12 @@ describe('the deploy group', () => {
   });
 
   it('may stand in a file that could not be read, which is said, too', async () => {
-    const { text } = await refusal(world().mark({ deployGroup: 'prod.new', configProblems: [problem('YAML_SYNTAX', 'a bracket is missing', { file: 'web/kubernetes-prod.yaml', line: 3 })] }));
+    const { text } = await refusal(
+      world().mark({
+        deployGroup: 'prod.new',
+        configProblems: [problem('YAML_SYNTAX', 'a bracket is missing', { file: 'web/kubernetes-prod.yaml', line: 3 })],
+      }),
+    );
     expect(text).toContain('web/kubernetes-prod.yaml:3: a bracket is missing');
   });
 
@@ -163,7 +182,9 @@ describe('the image', () => {
     const w = world({}, 'late');
     expect((await w.mark({ image: { reference: 'r', wait: 60_000, poll: 5_000 } })).marked).toBe(true);
     expect(w.asked).toEqual(['r', 'wait 60000 r']);
-    expect((await refusal(world({}, 'absent').mark({ image: { reference: 'r', wait: 60_000, poll: 5_000 } }))).text).toContain('after 1m 0s');
+    expect((await refusal(world({}, 'absent').mark({ image: { reference: 'r', wait: 60_000, poll: 5_000 } }))).text).toContain(
+      'after 1m 0s',
+    );
   });
 
   it('is not asked for when told so', async () => {
@@ -339,15 +360,29 @@ describe('reading tags', () => {
   const ref = (name: string, sha = A): Ref => ({ name: `refs/tags/${name}`, sha });
 
   it('takes the first in byte order of two of one second', () => {
-    expect(marksOf([ref('paasta-g-20250101T000000-deploy', A), ref('paasta-g+v1-20250101T000000-deploy', B)], 'g').map(({ sha }) => sha)).toEqual([B, A]);
+    expect(
+      marksOf([ref('paasta-g-20250101T000000-deploy', A), ref('paasta-g+v1-20250101T000000-deploy', B)], 'g').map(({ sha }) => sha),
+    ).toEqual([B, A]);
   });
 
-  it.each(['paasta-paasta-g-20250101T000000-deploy', 'paasta-g-20250101T000000-deploy^{}', 'paasta-g.x-20250101T000000-deploy', 'g-20250101T000000-deploy', 'paasta-g-20250101T000000-rollback', 'paasta-g-x-20250101T000000-deploy'])('%s is no mark of g', (name) => {
+  it.each([
+    'paasta-paasta-g-20250101T000000-deploy',
+    'paasta-g-20250101T000000-deploy^{}',
+    'paasta-g.x-20250101T000000-deploy',
+    'g-20250101T000000-deploy',
+    'paasta-g-20250101T000000-rollback',
+    'paasta-g-x-20250101T000000-deploy',
+  ])('%s is no mark of g', (name) => {
     expect(marksOf([ref(name)], 'g')).toEqual([]);
   });
 
   it('finds rollbacks of the commit only, newest first', () => {
-    const refs = [ref('paasta-g-20250101T000000-rollback'), ref('paasta-g+v-20250102T000000-rollback'), ref('paasta-g-20250103T000000-rollback', B), ref('paasta-gg-20250104T000000-rollback')];
+    const refs = [
+      ref('paasta-g-20250101T000000-rollback'),
+      ref('paasta-g+v-20250102T000000-rollback'),
+      ref('paasta-g-20250103T000000-rollback', B),
+      ref('paasta-gg-20250104T000000-rollback'),
+    ];
     expect(rollbacksOf(refs, 'g', A)).toEqual(['20250102T000000', '20250101T000000']);
   });
 });

@@ -11,7 +11,9 @@ describe('proxyFor', () => {
     ['https://x.svc/', undefined],
     ['https://10.0.0.1:8443/', undefined],
     ['https://10.0.0.1/', 'http://***@secure:2'],
-  ])('%s goes through %s', (url, proxy) => { expect(proxyFor(url, env)).toBe(proxy); });
+  ])('%s goes through %s', (url, proxy) => {
+    expect(proxyFor(url, env)).toBe(proxy);
+  });
   it('prefers lower case, takes addresses without scheme, and * for all', () => {
     expect(proxyFor('http://a/', { HTTP_PROXY: 'http://b:1', http_proxy: 'c:2' })).toBe('http://c:2');
     expect(proxyFor('http://a/', { HTTP_PROXY: 'http://b:1', no_proxy: '*' })).toBeUndefined();

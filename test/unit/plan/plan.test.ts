@@ -1,5 +1,15 @@
 import type { KubeObject } from '../../../src/shared/objects/types.ts';
-import { allSteps, carryOver, describeEffect, describeReason, makePlan, objectKey, planHash, type InstancePlan, type Plan } from '../../../src/shared/plan/index.ts';
+import {
+  allSteps,
+  carryOver,
+  describeEffect,
+  describeReason,
+  makePlan,
+  objectKey,
+  planHash,
+  type InstancePlan,
+  type Plan,
+} from '../../../src/shared/plan/index.ts';
 import type { RenderedInstance } from '../../../src/shared/workload/index.ts';
 import { rendering, SHA, type Given } from '../workload/world.ts';
 import { live } from './live.ts';
@@ -9,7 +19,11 @@ const base: Given = { service: 'web', yaml: 'cpus: 0.1\nmem: 64\ninstances: 3\nd
 const of = (more: Partial<Given> = {}): RenderedInstance => rendering({ ...base, ...more });
 
 function plan(rendered: RenderedInstance, objects: readonly KubeObject[], adopt = false): Plan {
-  return makePlan([rendered], { objects: new Map(objects.map((o) => [objectKey(o), o])) }, { cluster: 'lab-east', adopt, namespaces: [], services: [] });
+  return makePlan(
+    [rendered],
+    { objects: new Map(objects.map((o) => [objectKey(o), o])) },
+    { cluster: 'lab-east', adopt, namespaces: [], services: [] },
+  );
 }
 const first = (p: Plan): InstancePlan => p.instances[0] as InstancePlan;
 const words = (p: Plan): string[] => first(p).reasons.map(describeReason);
@@ -17,7 +31,11 @@ const words = (p: Plan): string[] => first(p).reasons.map(describeReason);
 function cluster(rendered: RenderedInstance, edits: Parameters<typeof live>[1] = []): KubeObject[] {
   return [live(rendered.workload, edits), ...rendered.companions.map((c) => live(c))];
 }
-const withReplicas = (n: number) => (o: KubeObject): void => { if (o.spec !== undefined) o.spec['replicas'] = n; };
+const withReplicas =
+  (n: number) =>
+  (o: KubeObject): void => {
+    if (o.spec !== undefined) o.spec['replicas'] = n;
+  };
 
 describe('plan of one instance', () => {
   it('creates what is not there, the workload after its companions', () => {
@@ -92,11 +110,24 @@ describe('plan of one instance', () => {
   });
 
   it("leaves a controller's field alone and says how to take it", () => {
-    const p = plan(of(), cluster(of(), [{ manager: 'keda-operator', fields: { 'f:spec': { 'f:replicas': {} } }, change: withReplicas(7) }]));
+    const p = plan(
+      of(),
+      cluster(of(), [{ manager: 'keda-operator', fields: { 'f:spec': { 'f:replicas': {} } }, change: withReplicas(7) }]),
+    );
     expect(first(p).action).toBe('blocked');
-    expect(first(p).problems).toMatchObject([{ code: 'FIELD_CONFLICT', message: expect.stringContaining('spec.replicas belongs to keda-operator') as string, hint: expect.stringContaining('adopt: true') as string }]);
+    expect(first(p).problems).toMatchObject([
+      {
+        code: 'FIELD_CONFLICT',
+        message: expect.stringContaining('spec.replicas belongs to keda-operator') as string,
+        hint: expect.stringContaining('adopt: true') as string,
+      },
+    ]);
     expect(allSteps(p)).toEqual([]);
-    const taken = plan(of(), cluster(of(), [{ manager: 'keda-operator', fields: { 'f:spec': { 'f:replicas': {} } }, change: withReplicas(7) }]), true);
+    const taken = plan(
+      of(),
+      cluster(of(), [{ manager: 'keda-operator', fields: { 'f:spec': { 'f:replicas': {} } }, change: withReplicas(7) }]),
+      true,
+    );
     expect(first(taken).steps[0]?.force).toBe(true);
   });
 
@@ -106,7 +137,9 @@ describe('plan of one instance', () => {
     delete theirs.metadata.labels?.['app.kubernetes.io/managed-by'];
     const p = plan(rendered, [theirs]);
     expect(first(p).action).toBe('blocked');
-    expect(first(p).problems[0]?.message).toBe('Deployment paastasvc-web/web-main exists and was made by PaaSTA, not by us: it is left as it is');
+    expect(first(p).problems[0]?.message).toBe(
+      'Deployment paastasvc-web/web-main exists and was made by PaaSTA, not by us: it is left as it is',
+    );
     expect(allSteps(p)).toEqual([]);
     const adopted = plan(rendered, [theirs], true);
     expect(words(adopted)).toContain('adopt from PaaSTA');
@@ -115,7 +148,11 @@ describe('plan of one instance', () => {
   });
 
   it('deletes nothing, ever: what is not declared is not in the plan', () => {
-    const p = makePlan([], { objects: new Map(cluster(of()).map((o) => [objectKey(o), o])) }, { cluster: 'c', adopt: false, namespaces: [], services: [] });
+    const p = makePlan(
+      [],
+      { objects: new Map(cluster(of()).map((o) => [objectKey(o), o])) },
+      { cluster: 'c', adopt: false, namespaces: [], services: [] },
+    );
     expect(allSteps(p)).toEqual([]);
   });
 });

@@ -16,14 +16,22 @@ interface Given {
   readonly invisible?: boolean;
 }
 
-async function push(request: Partial<PushRequest>, { there = {}, local = true, answers = [], invisible = false }: Given = {}): Promise<{ done: string[]; images: PushedImage[]; problems: Problem[]; pauses: number[]; error: string | undefined }> {
+async function push(
+  request: Partial<PushRequest>,
+  { there = {}, local = true, answers = [], invisible = false }: Given = {},
+): Promise<{ done: string[]; images: PushedImage[]; problems: Problem[]; pauses: number[]; error: string | undefined }> {
   const done: string[] = [];
   const images: PushedImage[] = [];
   const problems: Problem[] = [];
   const pauses: number[] = [];
   const held = new Map(Object.entries(there));
   const left = [...answers];
-  const log = { debug: () => undefined, info: () => undefined, problem: (found: Problem) => problems.push(found), group: <T>(_: string, body: () => Promise<T>) => body() };
+  const log = {
+    debug: () => undefined,
+    info: () => undefined,
+    problem: (found: Problem) => problems.push(found),
+    group: <T>(_: string, body: () => Promise<T>) => body(),
+  };
   const docker: PushDocker = {
     requireEngine: () => Promise.resolve('26'),
     inspect: () => Promise.resolve(local ? { id: 'sha256:1', tags: [], digests: [], created: '', size: 1 } : undefined),
@@ -36,7 +44,9 @@ async function push(request: Partial<PushRequest>, { there = {}, local = true, a
     },
   };
   const clock = { now: () => 0, sleep: (ms: number) => Promise.resolve(void pauses.push(ms)) };
-  const registry = { resolveDigest: (reference: string) => Promise.resolve(held.has(reference) ? { digest: held.get(reference) as string } : undefined) };
+  const registry = {
+    resolveDigest: (reference: string) => Promise.resolve(held.has(reference) ? { digest: held.get(reference) as string } : undefined),
+  };
   const whole: PushRequest = { reference: REFERENCE, legacyReference: undefined, force: false, timeout: 60_000, dryRun: false, ...request };
   let error: string | undefined;
   try {
@@ -51,11 +61,50 @@ async function push(request: Partial<PushRequest>, { there = {}, local = true, a
 describe('pushing', () => {
   it.each<[string, Partial<PushRequest>, Given, string[], [string, string][]]>([
     ['what is absent', {}, {}, [`push ${REFERENCE}`], [[REFERENCE, 'pushed']]],
-    ['nothing that is there, and needs no local image for that', {}, { there: { [REFERENCE]: digest('a') }, local: false }, [], [[REFERENCE, 'already-present']]],
-    ['what is there, when forced', { force: true }, { there: { [REFERENCE]: digest('a') } }, [`push ${REFERENCE}`], [[REFERENCE, 'replaced']]],
-    ['the legacy tag first', { legacyReference: LEGACY }, {}, [`tag ${REFERENCE} ${LEGACY}`, `push ${LEGACY}`, `push ${REFERENCE}`], [[LEGACY, 'pushed'], [REFERENCE, 'pushed']]],
-    ['no legacy tag that is there: the local one keeps its name, too', { legacyReference: LEGACY }, { there: { [LEGACY]: digest('a') } }, [`push ${REFERENCE}`], [[LEGACY, 'already-present'], [REFERENCE, 'pushed']]],
-    ['nothing in a dry run', { legacyReference: LEGACY, dryRun: true, force: true }, { there: { [LEGACY]: digest('a') } }, [], [[LEGACY, 'would-replace'], [REFERENCE, 'would-push']]],
+    [
+      'nothing that is there, and needs no local image for that',
+      {},
+      { there: { [REFERENCE]: digest('a') }, local: false },
+      [],
+      [[REFERENCE, 'already-present']],
+    ],
+    [
+      'what is there, when forced',
+      { force: true },
+      { there: { [REFERENCE]: digest('a') } },
+      [`push ${REFERENCE}`],
+      [[REFERENCE, 'replaced']],
+    ],
+    [
+      'the legacy tag first',
+      { legacyReference: LEGACY },
+      {},
+      [`tag ${REFERENCE} ${LEGACY}`, `push ${LEGACY}`, `push ${REFERENCE}`],
+      [
+        [LEGACY, 'pushed'],
+        [REFERENCE, 'pushed'],
+      ],
+    ],
+    [
+      'no legacy tag that is there: the local one keeps its name, too',
+      { legacyReference: LEGACY },
+      { there: { [LEGACY]: digest('a') } },
+      [`push ${REFERENCE}`],
+      [
+        [LEGACY, 'already-present'],
+        [REFERENCE, 'pushed'],
+      ],
+    ],
+    [
+      'nothing in a dry run',
+      { legacyReference: LEGACY, dryRun: true, force: true },
+      { there: { [LEGACY]: digest('a') } },
+      [],
+      [
+        [LEGACY, 'would-replace'],
+        [REFERENCE, 'would-push'],
+      ],
+    ],
   ])('%s', async (_, request, given, done, states) => {
     const result = await push(request, given);
     expect(result.error).toBeUndefined();
@@ -64,7 +113,9 @@ describe('pushing', () => {
   });
 
   it('says which digest was replaced', async () => {
-    expect((await push({ force: true }, { there: { [REFERENCE]: digest('a') } })).images).toEqual([{ reference: REFERENCE, state: 'replaced', digest: digest('b'), replaced: digest('a') }]);
+    expect((await push({ force: true }, { there: { [REFERENCE]: digest('a') } })).images).toEqual([
+      { reference: REFERENCE, state: 'replaced', digest: digest('b'), replaced: digest('a') },
+    ]);
   });
 
   it('needs a local image', async () => {
@@ -80,7 +131,10 @@ describe('pushing', () => {
   });
 
   it('does not try a refusal again, and reports what was pushed before it', async () => {
-    const result = await push({ legacyReference: LEGACY }, { answers: [{ ok: true, digest: digest('b') }, refused('REGISTRY_DENIED', false)] });
+    const result = await push(
+      { legacyReference: LEGACY },
+      { answers: [{ ok: true, digest: digest('b') }, refused('REGISTRY_DENIED', false)] },
+    );
     expect(result).toMatchObject({ error: 'REGISTRY_DENIED', pauses: [] });
     expect(result.images.map(({ reference }) => reference)).toEqual([LEGACY]);
   });

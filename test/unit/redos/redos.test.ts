@@ -1,5 +1,5 @@
 /** No regular expression of the product looks again and again at a long text: 100 kB take less than 50 ms of the processor. */
-import { allPatterns, attacks, cost } from './patterns.ts';
+import { allPatterns, attacks, cost, patternsOf } from './patterns.ts';
 
 /** A pattern that is not linear shows at this length already, and cannot hang the test. */
 const SCREEN = 3_000;
@@ -34,6 +34,15 @@ describe('regular expressions', () => {
     }
     expect(slow).toEqual([]);
   }, 120_000);
+
+  it('of schemas and those that are put together are among them', () => {
+    const places = allPatterns().map(({ where }) => where);
+    expect(places.filter((where) => where.startsWith('src/shared/soa-configs/schemas/')).length).toBeGreaterThan(20);
+    expect(places).toContain('src/shared/soa-configs/schemas/kubernetes.json ^([a-z0-9]([a-z0-9_-]*[a-z0-9])?)?$');
+    expect(places.filter((where) => /^src\/(?:shared\/report\/foreign|deploy\/plan-files)\.ts:/.test(where)).length).toBeGreaterThan(1);
+    expect(() => patternsOf('const a = new RegExp(user);', 'x.ts')).toThrow('x.ts:1: nobody knows what this expression will be');
+    expect(() => patternsOf('const a = new RegExp(`^${user}$`);', 'x.ts')).toThrow("nobody knows what 'user' will be");
+  });
 
   it('are found out when they are not linear', () => {
     expect(worst(/\s+$/).screened * (LENGTH / SCREEN)).toBeGreaterThan(50);

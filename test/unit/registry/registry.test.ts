@@ -1,7 +1,15 @@
 import { createHash } from 'node:crypto';
 import { UserError } from '../../../src/shared/contract/errors.ts';
 import type { Clock, Log } from '../../../src/shared/contract/ports.ts';
-import { createRegistry, dockerCredentials, givenCredentials, parseReference, registryProblem, type Credential, type Registry } from '../../../src/shared/registry/index.ts';
+import {
+  createRegistry,
+  dockerCredentials,
+  givenCredentials,
+  parseReference,
+  registryProblem,
+  type Credential,
+  type Registry,
+} from '../../../src/shared/registry/index.ts';
 import { parseChallenges } from '../../../src/shared/registry/challenge.ts';
 import { retryAfter } from '../../../src/shared/registry/transport.ts';
 
@@ -19,7 +27,10 @@ interface Seen {
 type Answer = Response | Error;
 
 /** A registry whose answers are written in the test, and a clock whose pauses are only noted. */
-function world(answer: (seen: Seen, count: number) => Answer, options: { credential?: Credential; insecure?: boolean } = {}): { registry: Registry; seen: Seen[]; pauses: number[]; masked: string[]; said: string[] } {
+function world(
+  answer: (seen: Seen, count: number) => Answer,
+  options: { credential?: Credential; insecure?: boolean } = {},
+): { registry: Registry; seen: Seen[]; pauses: number[]; masked: string[]; said: string[] } {
   const seen: Seen[] = [];
   const pauses: number[] = [];
   const masked: string[] = [];
@@ -33,7 +44,12 @@ function world(answer: (seen: Seen, count: number) => Answer, options: { credent
       return Promise.resolve();
     },
   };
-  const log: Log = { debug: (m) => said.push(m), info: (m) => said.push(m), problem: (p) => said.push(p.message), group: (_, body) => body() };
+  const log: Log = {
+    debug: (m) => said.push(m),
+    info: (m) => said.push(m),
+    problem: (p) => said.push(p.message),
+    group: (_, body) => body(),
+  };
   const registry = createRegistry({
     credentials: () => Promise.resolve(options.credential),
     log,
@@ -51,9 +67,11 @@ function world(answer: (seen: Seen, count: number) => Answer, options: { credent
 }
 
 const present = (): Response => new Response(null, { status: 200, headers: { 'docker-content-digest': DIGEST, 'content-type': OCI } });
-const silent = (code: string, message = code): Error => new TypeError('fetch failed', { cause: Object.assign(new Error(message), { code }) });
+const silent = (code: string, message = code): Error =>
+  new TypeError('fetch failed', { cause: Object.assign(new Error(message), { code }) });
 const image = `reg.example/org/services-web:paasta-${SHA}`;
-const unauthorized = (challenge?: string): Response => new Response(null, { status: 401, headers: challenge === undefined ? {} : { 'www-authenticate': challenge } });
+const unauthorized = (challenge?: string): Response =>
+  new Response(null, { status: 401, headers: challenge === undefined ? {} : { 'www-authenticate': challenge } });
 
 async function codeOf(promise: Promise<unknown>): Promise<string> {
   try {
@@ -80,7 +98,17 @@ describe('parseReference', () => {
     expect(parseReference(text)).toMatchObject({ host, repository, target });
   });
 
-  it.each(['https://reg.example/services-web:t', 'reg.example/Services-Web:t', 'reg.example/../x:t', 'reg.example/a b:t', 'reg.example/x:$(id)', 'reg.example/x:t\nInjected: 1', 'reg.example/x@sha256:abc', 'reg.example/', ''])('refuses %j', (text) => {
+  it.each([
+    'https://reg.example/services-web:t',
+    'reg.example/Services-Web:t',
+    'reg.example/../x:t',
+    'reg.example/a b:t',
+    'reg.example/x:$(id)',
+    'reg.example/x:t\nInjected: 1',
+    'reg.example/x@sha256:abc',
+    'reg.example/',
+    '',
+  ])('refuses %j', (text) => {
     expect(() => parseReference(text)).toThrow(/is not an image reference/);
   });
 });
@@ -88,8 +116,18 @@ describe('parseReference', () => {
 describe('parseChallenges', () => {
   it.each([
     ['Basic realm="Registry Realm"', [{ scheme: 'basic', parameters: { realm: 'Registry Realm' } }]],
-    ['Bearer realm="https://auth.example/token",service="reg.example",scope="repository:a,b:pull"', [{ scheme: 'bearer', parameters: { realm: 'https://auth.example/token', service: 'reg.example', scope: 'repository:a,b:pull' } }]],
-    ['Negotiate, Basic realm=x, Bearer realm="y"', [{ scheme: 'negotiate', parameters: {} }, { scheme: 'basic', parameters: { realm: 'x' } }, { scheme: 'bearer', parameters: { realm: 'y' } }]],
+    [
+      'Bearer realm="https://auth.example/token",service="reg.example",scope="repository:a,b:pull"',
+      [{ scheme: 'bearer', parameters: { realm: 'https://auth.example/token', service: 'reg.example', scope: 'repository:a,b:pull' } }],
+    ],
+    [
+      'Negotiate, Basic realm=x, Bearer realm="y"',
+      [
+        { scheme: 'negotiate', parameters: {} },
+        { scheme: 'basic', parameters: { realm: 'x' } },
+        { scheme: 'bearer', parameters: { realm: 'y' } },
+      ],
+    ],
     ['', []],
     ['"', []],
   ])('%s', (header, expected) => {
@@ -112,23 +150,38 @@ describe('presence of an image', () => {
   });
 
   it('falls back to GET on 405, and computes the digest of the body', async () => {
-    const { registry, seen } = world(({ method }) => (method === 'HEAD' ? new Response(null, { status: 405 }) : new Response(MANIFEST, { status: 200, headers: { 'content-type': `${OCI}; charset=utf-8` } })));
+    const { registry, seen } = world(({ method }) =>
+      method === 'HEAD'
+        ? new Response(null, { status: 405 })
+        : new Response(MANIFEST, { status: 200, headers: { 'content-type': `${OCI}; charset=utf-8` } }),
+    );
     expect(await registry.resolveDigest(image)).toEqual({ digest: DIGEST, mediaType: OCI });
     expect(seen.map(({ method }) => method)).toEqual(['HEAD', 'GET']);
   });
 
   it('gets the body when HEAD names no digest', async () => {
-    const { registry } = world(({ method }) => new Response(method === 'HEAD' ? null : MANIFEST, { status: 200, headers: { 'content-type': OCI } }));
+    const { registry } = world(
+      ({ method }) => new Response(method === 'HEAD' ? null : MANIFEST, { status: 200, headers: { 'content-type': OCI } }),
+    );
     expect(await registry.resolveDigest(image)).toEqual({ digest: DIGEST, mediaType: OCI });
   });
 
   it('does not believe a manifest whose digest is another than the one named', async () => {
-    const { registry } = world(({ method }) => new Response(method === 'HEAD' ? null : MANIFEST, { status: 200, headers: { 'content-type': OCI, ...(method === 'HEAD' ? {} : { 'docker-content-digest': `sha256:${'0'.repeat(64)}` }) } }));
+    const { registry } = world(
+      ({ method }) =>
+        new Response(method === 'HEAD' ? null : MANIFEST, {
+          status: 200,
+          headers: { 'content-type': OCI, ...(method === 'HEAD' ? {} : { 'docker-content-digest': `sha256:${'0'.repeat(64)}` }) },
+        }),
+    );
     expect(await codeOf(registry.resolveDigest(image))).toBe('REGISTRY_BAD_DIGEST');
   });
 
   it('does not take a login page for an image', async () => {
-    const { registry } = world(({ method }) => new Response(method === 'HEAD' ? null : '<html>sign in</html>', { status: 200, headers: { 'content-type': 'text/html' } }));
+    const { registry } = world(
+      ({ method }) =>
+        new Response(method === 'HEAD' ? null : '<html>sign in</html>', { status: 200, headers: { 'content-type': 'text/html' } }),
+    );
     expect(await codeOf(registry.exists(image))).toBe('REGISTRY_NOT_A_REGISTRY');
   });
 
@@ -148,7 +201,13 @@ describe('presence of an image', () => {
       { digest: `sha256:${'b'.repeat(64)}`, platform: { os: 'linux', architecture: 'arm64', variant: 'v8' } },
       { digest: `sha256:${'c'.repeat(64)}`, platform: { os: 'unknown', architecture: 'unknown' } },
     ];
-    const { registry } = world(() => new Response(JSON.stringify({ schemaVersion: 2, manifests: entries }), { status: 200, headers: { 'content-type': 'application/vnd.oci.image.index.v1+json' } }));
+    const { registry } = world(
+      () =>
+        new Response(JSON.stringify({ schemaVersion: 2, manifests: entries }), {
+          status: 200,
+          headers: { 'content-type': 'application/vnd.oci.image.index.v1+json' },
+        }),
+    );
     expect(await registry.members(image)).toEqual([
       { digest: `sha256:${'a'.repeat(64)}`, platform: 'linux/amd64' },
       { digest: `sha256:${'b'.repeat(64)}`, platform: 'linux/arm64/v8' },
@@ -163,13 +222,17 @@ describe('presence of an image', () => {
 
 describe('retries', () => {
   it('tries 500 and a broken connection again with a doubling pause', async () => {
-    const { registry, pauses } = world((_, n) => (n === 1 ? new Response(null, { status: 500 }) : n === 2 ? silent('ECONNRESET') : present()));
+    const { registry, pauses } = world((_, n) =>
+      n === 1 ? new Response(null, { status: 500 }) : n === 2 ? silent('ECONNRESET') : present(),
+    );
     expect(await registry.exists(image)).toBe(true);
     expect(pauses).toEqual([500, 1_000]);
   });
 
   it('waits as long as the server says', async () => {
-    const { registry, pauses } = world((_, n) => (n === 1 ? new Response(null, { status: 429, headers: { 'retry-after': '7' } }) : present()));
+    const { registry, pauses } = world((_, n) =>
+      n === 1 ? new Response(null, { status: 429, headers: { 'retry-after': '7' } }) : present(),
+    );
     expect(await registry.exists(image)).toBe(true);
     expect(pauses).toEqual([7_000]);
   });
@@ -217,7 +280,9 @@ describe('authentication', () => {
   const basic = `Basic ${Buffer.from('ci:pass-word').toString('base64')}`;
 
   it('answers a Basic challenge, and remembers the answer', async () => {
-    const { registry, seen } = world(({ headers }) => (headers['Authorization'] === basic ? present() : unauthorized('Basic realm="r"')), { credential: user });
+    const { registry, seen } = world(({ headers }) => (headers['Authorization'] === basic ? present() : unauthorized('Basic realm="r"')), {
+      credential: user,
+    });
     expect(await registry.exists(image)).toBe(true);
     expect(await registry.exists(image)).toBe(true);
     expect(seen.map(({ headers }) => headers['Authorization'] !== undefined)).toEqual([false, true, true]);
@@ -247,7 +312,15 @@ describe('authentication', () => {
     ['anonymously', undefined, 'GET', undefined, undefined],
     ['with an identity token', { kind: 'identity', token: 'refresh-me' } as Credential, 'POST', undefined, 'refresh-me'],
   ])('gets a token %s', async (_, credential, method, authorization, refresh) => {
-    const { registry, seen, masked } = world(({ url, headers }) => (url.startsWith('https://auth.example/') ? Response.json({ access_token: 'tok-1' }) : headers['Authorization'] === 'Bearer tok-1' ? present() : unauthorized(challenge)), credential === undefined ? {} : { credential });
+    const { registry, seen, masked } = world(
+      ({ url, headers }) =>
+        url.startsWith('https://auth.example/')
+          ? Response.json({ access_token: 'tok-1' })
+          : headers['Authorization'] === 'Bearer tok-1'
+            ? present()
+            : unauthorized(challenge),
+      credential === undefined ? {} : { credential },
+    );
     expect(await registry.exists(image)).toBe(true);
     const ask = seen[1] as Seen;
     expect(ask.method).toBe(method);
@@ -261,7 +334,13 @@ describe('authentication', () => {
 
   it('gets a new token when the old one has expired', async () => {
     let valid = 'tok-1';
-    const { registry } = world(({ url, headers }) => (url.startsWith('https://auth.example/') ? Response.json({ token: valid }) : headers['Authorization'] === `Bearer ${valid}` ? present() : unauthorized(challenge)));
+    const { registry } = world(({ url, headers }) =>
+      url.startsWith('https://auth.example/')
+        ? Response.json({ token: valid })
+        : headers['Authorization'] === `Bearer ${valid}`
+          ? present()
+          : unauthorized(challenge),
+    );
     expect(await registry.exists(image)).toBe(true);
     valid = 'tok-2';
     expect(await registry.exists(image)).toBe(true);
@@ -274,22 +353,35 @@ describe('authentication', () => {
   });
 
   it('is told that the token server refuses', async () => {
-    const { registry } = world(({ url }) => (url.startsWith('https://auth.example/') ? new Response(null, { status: 403 }) : unauthorized(challenge)), { credential: user });
-    await expect(registry.exists(image)).rejects.toThrow(/auth\.example, which gives out the tokens of reg\.example, refused us access to org\/services-web \(403, as user 'ci'\)/);
+    const { registry } = world(
+      ({ url }) => (url.startsWith('https://auth.example/') ? new Response(null, { status: 403 }) : unauthorized(challenge)),
+      { credential: user },
+    );
+    await expect(registry.exists(image)).rejects.toThrow(
+      /auth\.example, which gives out the tokens of reg\.example, refused us access to org\/services-web \(403, as user 'ci'\)/,
+    );
   });
 
   it('follows a redirect without handing the credentials to the other host, and without answering its challenge', async () => {
     const { registry, seen } = world(
       ({ url, headers }) => {
         if (url.startsWith('https://store.example/')) return present();
-        return headers['Authorization'] === basic ? new Response(null, { status: 307, headers: { location: 'https://u:p@store.example/blob?signature=s3cret' } }) : unauthorized('Basic realm="r"');
+        return headers['Authorization'] === basic
+          ? new Response(null, { status: 307, headers: { location: 'https://u:p@store.example/blob?signature=s3cret' } })
+          : unauthorized('Basic realm="r"');
       },
       { credential: user },
     );
     expect(await registry.exists(image)).toBe(true);
     expect(seen.at(-1)?.url).toBe('https://store.example/blob?signature=s3cret');
     expect(seen.at(-1)?.headers['Authorization']).toBeUndefined();
-    const other = world(({ url }) => (url.startsWith('https://store.example/') ? unauthorized('Basic realm="give"') : new Response(null, { status: 302, headers: { location: 'https://store.example/x' } })), { credential: user });
+    const other = world(
+      ({ url }) =>
+        url.startsWith('https://store.example/')
+          ? unauthorized('Basic realm="give"')
+          : new Response(null, { status: 302, headers: { location: 'https://store.example/x' } }),
+      { credential: user },
+    );
     expect(await codeOf(other.registry.exists(image))).toBe('REGISTRY_UNAUTHORIZED');
     expect(other.seen.some(({ headers }) => headers['Authorization'] !== undefined)).toBe(false);
   });
@@ -304,7 +396,11 @@ describe('authentication', () => {
   });
 
   it('keeps signed addresses out of the log', async () => {
-    const { registry, said } = world(({ url }) => (url.startsWith('https://store.example/') ? present() : new Response(null, { status: 307, headers: { location: 'https://store.example/blob?signature=s3cret' } })));
+    const { registry, said } = world(({ url }) =>
+      url.startsWith('https://store.example/')
+        ? present()
+        : new Response(null, { status: 307, headers: { location: 'https://store.example/blob?signature=s3cret' } }),
+    );
     await registry.exists(image);
     expect(said.join('\n')).toContain('https://store.example/blob');
     expect(said.join('\n')).not.toContain('s3cret');
@@ -340,25 +436,67 @@ describe('plain HTTP', () => {
 describe('docker credentials', () => {
   const log: Log = { debug: () => undefined, info: () => undefined, problem: () => undefined, group: (_, body) => body() };
   const base64 = (text: string): string => Buffer.from(text).toString('base64');
-  const lookup = (config: unknown, helper: (argv: readonly string[], input: string) => { code: number; stdout: string } = () => ({ code: 1, stdout: '' }), masked: string[] = []): ((host: string, repository: string) => Promise<Credential | undefined>) =>
+  const lookup = (
+    config: unknown,
+    helper: (argv: readonly string[], input: string) => { code: number; stdout: string } = () => ({ code: 1, stdout: '' }),
+    masked: string[] = [],
+  ): ((host: string, repository: string) => Promise<Credential | undefined>) =>
     dockerCredentials({
       env: { DOCKER_CONFIG: '/cfg' },
       log,
       mask: (s) => masked.push(s),
       readFile: (path) => (path === '/cfg/config.json' ? (typeof config === 'string' ? config : JSON.stringify(config)) : undefined),
-      run: (argv, options) => Promise.resolve({ signal: null, timedOut: false, cancelled: false, stderr: '', duration: 1, ...helper(argv, options?.input ?? '') }),
+      run: (argv, options) =>
+        Promise.resolve({
+          signal: null,
+          timedOut: false,
+          cancelled: false,
+          stderr: '',
+          duration: 1,
+          ...helper(argv, options?.input ?? ''),
+        }),
     });
 
   it.each([
     ['the host', { 'reg.example': { auth: base64('ci:p:w') } }, 'reg.example', 'x', { username: 'ci', password: 'p:w' }],
     ['an address', { 'https://reg.example/v2/': { auth: base64('ci:pw') } }, 'reg.example', 'x', { username: 'ci', password: 'pw' }],
-    ['host and port', { 'reg.example': { auth: base64('no:no') }, 'reg.example:443': { auth: base64('ci:pw') } }, 'reg.example:443', 'x', { username: 'ci', password: 'pw' }],
-    ['the longest path', { 'reg.example': { auth: base64('no:no') }, 'reg.example/org': { auth: base64('ci:pw') } }, 'reg.example', 'org/services-web', { username: 'ci', password: 'pw' }],
-    ['Docker Hub by its old address', { 'https://index.docker.io/v1/': { auth: base64('ci:pw') } }, 'docker.io', 'library/x', { username: 'ci', password: 'pw' }],
+    [
+      'host and port',
+      { 'reg.example': { auth: base64('no:no') }, 'reg.example:443': { auth: base64('ci:pw') } },
+      'reg.example:443',
+      'x',
+      { username: 'ci', password: 'pw' },
+    ],
+    [
+      'the longest path',
+      { 'reg.example': { auth: base64('no:no') }, 'reg.example/org': { auth: base64('ci:pw') } },
+      'reg.example',
+      'org/services-web',
+      { username: 'ci', password: 'pw' },
+    ],
+    [
+      'Docker Hub by its old address',
+      { 'https://index.docker.io/v1/': { auth: base64('ci:pw') } },
+      'docker.io',
+      'library/x',
+      { username: 'ci', password: 'pw' },
+    ],
     ['a password with padding', { 'reg.example': { auth: base64('ci:pw\0\0') } }, 'reg.example', 'x', { username: 'ci', password: 'pw' }],
     ['plain fields', { 'reg.example': { username: 'ci', password: 'pw' } }, 'reg.example', 'x', { username: 'ci', password: 'pw' }],
-    ['a password as it is: PaaSTA cut its last two characters', { 'reg.example': { auth: base64('ci:secret') } }, 'reg.example', 'x', { username: 'ci', password: 'secret' }],
-    ['an identity token', { 'reg.example': { auth: base64('0:'), identitytoken: 'idt' } }, 'reg.example', 'x', { kind: 'identity', token: 'idt' }],
+    [
+      'a password as it is: PaaSTA cut its last two characters',
+      { 'reg.example': { auth: base64('ci:secret') } },
+      'reg.example',
+      'x',
+      { username: 'ci', password: 'secret' },
+    ],
+    [
+      'an identity token',
+      { 'reg.example': { auth: base64('0:'), identitytoken: 'idt' } },
+      'reg.example',
+      'x',
+      { kind: 'identity', token: 'idt' },
+    ],
     ['a registry token', { 'reg.example': { registrytoken: 'rt' } }, 'reg.example', 'x', { kind: 'bearer', token: 'rt' }],
   ])('finds %s', async (_, auths, host, repository, expected) => {
     expect(await lookup({ auths })(host, repository)).toMatchObject(expected);
@@ -382,22 +520,31 @@ describe('docker credentials', () => {
 
   it('asks the helper of the host before the store, by standard input', async () => {
     const asked: string[] = [];
-    const find = lookup({ credHelpers: { 'reg.example': 'ecr-login' }, credsStore: 'desktop', auths: { 'reg.example': {} } }, (argv, input) => {
-      asked.push(`${argv.join(' ')} < ${input}`);
-      return { code: 0, stdout: JSON.stringify({ ServerURL: input, Username: 'AWS', Secret: 'st' }) };
-    });
+    const find = lookup(
+      { credHelpers: { 'reg.example': 'ecr-login' }, credsStore: 'desktop', auths: { 'reg.example': {} } },
+      (argv, input) => {
+        asked.push(`${argv.join(' ')} < ${input}`);
+        return { code: 0, stdout: JSON.stringify({ ServerURL: input, Username: 'AWS', Secret: 'st' }) };
+      },
+    );
     expect(await find('reg.example', 'x')).toEqual({ kind: 'basic', username: 'AWS', password: 'st' });
     expect(await find('docker.io', 'library/x')).toMatchObject({ username: 'AWS' });
     expect(asked).toEqual(['docker-credential-ecr-login get < reg.example', 'docker-credential-desktop get < https://index.docker.io/v1/']);
   });
 
   it('reads an identity token from a helper', async () => {
-    expect(await lookup({ credsStore: 's' }, () => ({ code: 0, stdout: '{"Username":"<token>","Secret":"idt"}' }))('reg.example', 'x')).toEqual({ kind: 'identity', token: 'idt' });
+    expect(
+      await lookup({ credsStore: 's' }, () => ({ code: 0, stdout: '{"Username":"<token>","Secret":"idt"}' }))('reg.example', 'x'),
+    ).toEqual({ kind: 'identity', token: 'idt' });
   });
 
   it('goes on anonymously when the helper knows nothing, and fails when it is broken', async () => {
-    expect(await lookup({ credsStore: 's' }, () => ({ code: 1, stdout: 'credentials not found in native keychain\n' }))('reg.example', 'x')).toBeUndefined();
-    await expect(lookup({ credsStore: 's' }, () => ({ code: 1, stdout: 'token expired' }))('reg.example', 'x')).rejects.toThrow(/docker-credential-s .*exit 1: token expired/);
+    expect(
+      await lookup({ credsStore: 's' }, () => ({ code: 1, stdout: 'credentials not found in native keychain\n' }))('reg.example', 'x'),
+    ).toBeUndefined();
+    await expect(lookup({ credsStore: 's' }, () => ({ code: 1, stdout: 'token expired' }))('reg.example', 'x')).rejects.toThrow(
+      /docker-credential-s .*exit 1: token expired/,
+    );
     await expect(lookup({ credsStore: 's;id' })('reg.example', 'x')).rejects.toThrow(/its name is not that of a program/);
   });
 
@@ -421,16 +568,25 @@ describe('credentials that were given to the run', () => {
     expect(found).toEqual(whose === 'ci' ? { kind: 'basic', username: 'ci', password: 'pw' } : { kind: 'bearer', token: 'from docker' });
     expect(masked).toEqual(['pw']);
   });
-  it('are docker\'s when none are given', async () => {
-    expect(await givenCredentials({ registry: 'r', username: '', password: '', mask: () => undefined }, docker)('r', 'x')).toEqual({ kind: 'bearer', token: 'from docker' });
+  it("are docker's when none are given", async () => {
+    expect(await givenCredentials({ registry: 'r', username: '', password: '', mask: () => undefined }, docker)('r', 'x')).toEqual({
+      kind: 'bearer',
+      token: 'from docker',
+    });
   });
 });
 
 describe('the address of a registry', () => {
-  it.each(['reg.example', 'reg.example:443', 'ghcr.io/acme', '127.0.0.1:5000/org/team', 'localhost', 'reg.example/org/'])('%s is one', (value) => {
-    expect(registryProblem(value)).toBeUndefined();
-  });
-  it.each(['https://reg.example', 'reg.example/Org', 'reg.example/$(id)', '-x', 'a b', 'reg.example//x', 'reg.example\nx', ''])('%j is none', (value) => {
-    expect(registryProblem(value)?.code).toBe('BAD_REGISTRY');
-  });
+  it.each(['reg.example', 'reg.example:443', 'ghcr.io/acme', '127.0.0.1:5000/org/team', 'localhost', 'reg.example/org/'])(
+    '%s is one',
+    (value) => {
+      expect(registryProblem(value)).toBeUndefined();
+    },
+  );
+  it.each(['https://reg.example', 'reg.example/Org', 'reg.example/$(id)', '-x', 'a b', 'reg.example//x', 'reg.example\nx', ''])(
+    '%j is none',
+    (value) => {
+      expect(registryProblem(value)?.code).toBe('BAD_REGISTRY');
+    },
+  );
 });

@@ -3,19 +3,64 @@ import { makePlan } from '../../../src/shared/plan/index.ts';
 import type { ConvergeResult, InstanceResult } from '../../../src/shared/report/deploy-results.ts';
 import { finalStatus } from '../../../src/shared/report/deploy-status.ts';
 import { deploySummary } from '../../../src/shared/report/deploy-summary.ts';
-import { failureText, foreignLine, planText, resultText } from '../../../src/shared/report/deploy-text.ts';
+import { failureText, resultText } from '../../../src/shared/report/deploy-text.ts';
+import { foreignLine } from '../../../src/shared/report/foreign.ts';
+import { planText } from '../../../src/shared/report/plan-text.ts';
 import { rendering } from '../workload/world.ts';
 
 const SHA = '1234abcd'.repeat(5);
 const result = (more: Partial<InstanceResult> = {}): InstanceResult => ({
-  service: 'web', instance: 'main', cluster: 'lab', deployGroup: 'prod', state: 'deployed', action: 'update', reasons: ['new version a → b'], effect: 'bounces', version: { sha: SHA, imageVersion: null },
-  image: 'i', namespace: 'paastasvc-web', name: 'web-main', ready: 3, wanted: 3, duration: 12_000, diagnosis: undefined, log: [], problems: [], file: 'web/kubernetes-lab.yaml', line: 3, ...more,
+  service: 'web',
+  instance: 'main',
+  cluster: 'lab',
+  deployGroup: 'prod',
+  state: 'deployed',
+  action: 'update',
+  reasons: ['new version a → b'],
+  effect: 'bounces',
+  version: { sha: SHA, imageVersion: null },
+  image: 'i',
+  namespace: 'paastasvc-web',
+  name: 'web-main',
+  ready: 3,
+  wanted: 3,
+  duration: 12_000,
+  diagnosis: undefined,
+  log: [],
+  problems: [],
+  file: 'web/kubernetes-lab.yaml',
+  line: 3,
+  ...more,
 });
 const diagnosis: Diagnosis = {
-  code: 'CRASH_LOOP', object: 'Pod web-main-1', container: 'main', cause: 'The container ends with exit code 3 right after its start.', next: 'Read the log below.', events: ['BackOff: restarting ×5'], inCommit: true,
+  code: 'CRASH_LOOP',
+  object: 'Pod web-main-1',
+  container: 'main',
+  cause: 'The container ends with exit code 3 right after its start.',
+  next: 'Read the log below.',
+  events: ['BackOff: restarting ×5'],
+  inCommit: true,
 };
-const failed = result({ instance: 'worker', state: 'failed', ready: 0, duration: 20_000, diagnosis, log: ['DATABASE_URL is not set', '```', '<img src=x> ghp_0123456789abcdefghijABCDEFGHIJ', '\u001b[31mred\u001b[0m'] });
-const all = (instances: readonly InstanceResult[], more: Partial<ConvergeResult> = {}): ConvergeResult => ({ cluster: 'lab', plan: undefined, planHash: 'abc', instances, problems: [], writes: 1, requests: { reads: 12, writes: 1 }, cancelled: false, duration: 31_000, ...more });
+const failed = result({
+  instance: 'worker',
+  state: 'failed',
+  ready: 0,
+  duration: 20_000,
+  diagnosis,
+  log: ['DATABASE_URL is not set', '```', '<img src=x> ghp_0123456789abcdefghijABCDEFGHIJ', '\u001b[31mred\u001b[0m'],
+});
+const all = (instances: readonly InstanceResult[], more: Partial<ConvergeResult> = {}): ConvergeResult => ({
+  cluster: 'lab',
+  plan: undefined,
+  planHash: 'abc',
+  instances,
+  problems: [],
+  writes: 1,
+  requests: { reads: 12, writes: 1 },
+  cancelled: false,
+  duration: 31_000,
+  ...more,
+});
 
 describe('deploy in plain text', () => {
   it('explains a failure in the order in which one looks', () => {
@@ -35,13 +80,24 @@ describe('deploy in plain text', () => {
   });
 
   it('ends with a table and the cost', () => {
-    expect(resultText(all([result(), failed]))).toEqual(['web.main    1234abcd  deployed, 3/3 ready after 12 s', 'web.worker  1234abcd  failed (CRASH_LOOP) at 0/3 ready', '1 write, 13 API requests, 31 s']);
+    expect(resultText(all([result(), failed]))).toEqual([
+      'web.main    1234abcd  deployed, 3/3 ready after 12 s',
+      'web.worker  1234abcd  failed (CRASH_LOOP) at 0/3 ready',
+      '1 write, 13 API requests, 31 s',
+    ]);
   });
 
   it('prints a plan', () => {
     const rendered = rendering({ service: 'web', yaml: 'cpus: 0.1\nmem: 64\ninstances: 3\ndeploy_group: prod' });
     const plan = makePlan([rendered], { objects: new Map() }, { cluster: 'c', adopt: false, namespaces: [], services: [] });
-    expect(planText(plan, 'abc')).toEqual(['plan abc:', '  what      action  why                  effect', '+ web.main  create  does not exist yet  starts 3 pods'].map((l) => l.replace('why                  ', 'why                 ')));
+    expect(planText(plan, 'abc')).toEqual(
+      [
+        'plan abc:',
+        '  what      action  why                  effect',
+        '+ web.main  create  does not exist yet  starts 3 pods',
+        '    pods 0 → 3, cpu 0 → 0.3, memory 0 → 192Mi',
+      ].map((l) => l.replace('why                  ', 'why                 ')),
+    );
   });
 
   it.each([
@@ -56,46 +112,62 @@ describe('deploy in plain text', () => {
 
 describe('deploy in Markdown', () => {
   it('is this for a mixed outcome', () => {
-    const text = deploySummary(all([result(), failed]), { cluster: 'lab', server: 'https://k', soaDir: 'soa', soaCommit: SHA, mode: 'apply' });
-    expect(text).toBe([
-      '### paasta deploy to lab: failed: 1 of 2',
-      '',
-      'Cluster lab at https://k; soa-configs soa at `1234abcd1234`; 1 write, 13 API requests, 31 s.',
-      '',
-      '| | instance | version | outcome | took |',
-      '| --- | --- | --- | --- | --- |',
-      '| ✅ | web.main | `1234abcd` | deployed, 3/3 ready after 12 s | 12 s |',
-      '| ❌ | web.worker | `1234abcd` | failed (CRASH\\_LOOP) at 0/3 ready | 20 s |',
-      '',
-      '#### ❌ web.worker: `CRASH_LOOP`',
-      '',
-      'Pod web-main-1, container main: The container ends with exit code 3 right after its start.',
-      '',
-      '**Next:** Read the log below.',
-      '',
-      '<details><summary>events</summary>',
-      '',
-      '```text',
-      'BackOff: restarting ×5',
-      '```',
-      '',
-      '</details>',
-      '',
-      'Last 4 log lines:',
-      '',
-      '````text',
-      'DATABASE_URL is not set',
-      '```',
-      '<img src=x> ***',
-      'red',
-      '````',
-      '',
-      '',
-    ].join('\n'));
+    const text = deploySummary(all([result(), failed]), {
+      cluster: 'lab',
+      server: 'https://k',
+      soaDir: 'soa',
+      soaCommit: SHA,
+      mode: 'apply',
+    });
+    expect(text).toBe(
+      [
+        '### paasta deploy to lab: failed: 1 of 2',
+        '',
+        'Cluster lab at https://k; soa-configs soa at `1234abcd1234`; 1 write, 13 API requests, 31 s.',
+        '',
+        '| | instance | version | outcome | took |',
+        '| --- | --- | --- | --- | --- |',
+        '| ✅ | web.main | `1234abcd` | deployed, 3/3 ready after 12 s | 12 s |',
+        '| ❌ | web.worker | `1234abcd` | failed (CRASH\\_LOOP) at 0/3 ready | 20 s |',
+        '',
+        '#### ❌ web.worker: `CRASH_LOOP`',
+        '',
+        'Pod web-main-1, container main: The container ends with exit code 3 right after its start.',
+        '',
+        '**Next:** Read the log below.',
+        '',
+        '<details><summary>events</summary>',
+        '',
+        '```text',
+        'BackOff: restarting ×5',
+        '```',
+        '',
+        '</details>',
+        '',
+        'Last 4 log lines:',
+        '',
+        '````text',
+        'DATABASE_URL is not set',
+        '```',
+        '<img src=x> ***',
+        'red',
+        '````',
+        '',
+        '',
+      ].join('\n'),
+    );
   });
 
   it('does not let names become markup', () => {
-    expect(deploySummary(all([result({ instance: 'a|b<script>@team' })]), { cluster: 'lab', server: 's', soaDir: 'd', soaCommit: '', mode: 'apply' })).toContain('| ✅ | web.a\\|b&lt;script&gt;@\u200bteam |');
+    expect(
+      deploySummary(all([result({ instance: 'a|b<script>@team' })]), {
+        cluster: 'lab',
+        server: 's',
+        soaDir: 'd',
+        soaCommit: '',
+        mode: 'apply',
+      }),
+    ).toContain('| ✅ | web.a\\|b&lt;script&gt;@\u200bteam |');
   });
 });
 

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CancelledError, problem, UserError, warning, type Problem } from '../../../src/shared/contract/errors.ts';
+import { cell, code, fenced } from '../../../src/shared/contract/markdown.ts';
 import type { Entry, Runtime, TreeReader } from '../../../src/shared/contract/ports.ts';
 import type { Run } from '../../../src/shared/process/index.ts';
 import { currentService, requireService, uncommittedFiles } from '../../../src/shared/runtime/checkout.ts';
@@ -67,9 +68,25 @@ interface Heard {
 function listen(over: Partial<Runtime> = {}): Heard {
   const heard = { problems: [] as Problem[], lines: [] as string[], summaries: [] as string[] };
   const runtime: Runtime = {
-    name: 'paasta-x', input: () => '', env: {}, workingDirectory: '/', platform: 'linux', mask: () => undefined, clock: systemClock, signal: new AbortController().signal,
-    log: { debug: () => undefined, info: (line) => heard.lines.push(line), problem: (found) => heard.problems.push(found), group: (_title, body) => body() },
-    setOutput: () => undefined, addSummary: async (text) => { heard.summaries.push(text); }, ...over,
+    name: 'paasta-x',
+    input: () => '',
+    env: {},
+    workingDirectory: '/',
+    platform: 'linux',
+    mask: () => undefined,
+    clock: systemClock,
+    signal: new AbortController().signal,
+    log: {
+      debug: () => undefined,
+      info: (line) => heard.lines.push(line),
+      problem: (found) => heard.problems.push(found),
+      group: (_title, body) => body(),
+    },
+    setOutput: () => undefined,
+    addSummary: async (text) => {
+      heard.summaries.push(text);
+    },
+    ...over,
   };
   return { runtime, ...heard };
 }
@@ -84,17 +101,46 @@ describe('how a stage ends', () => {
   it('with problems of the user: each is said, no stack, exit as the stage says', async () => {
     const { runtime, problems, lines, summaries } = listen();
     const list = [problem('A', 'first | <b>', { input: 'service', hint: 'do this' }), warning('B', 'second', { file: 'x.yaml', line: 3 })];
-    expect(await runMain(runtime, async () => { throw new UserError(list, { exitCode: 7 }); })).toBe(7);
+    expect(
+      await runMain(runtime, async () => {
+        throw new UserError(list, { exitCode: 7 });
+      }),
+    ).toBe(7);
     expect(problems).toEqual(list);
     expect(lines).toEqual([]);
     expect(summaries.join('')).toContain('| error | input service | first \\| &lt;b&gt; | do this | `A` |');
     expect(summaries.join('')).toContain('| warning | x.yaml:3 | second |  | `B` |');
   });
 
+  it('on a terminal: what was printed is not repeated as a table', async () => {
+    const { runtime, problems, summaries } = listen();
+    for (const error of [new UserError(problem('A', 'a')), new Error('boom')])
+      expect(
+        await runMain(
+          runtime,
+          async () => {
+            throw error;
+          },
+          { summary: false },
+        ),
+      ).toBe(1);
+    expect(problems.map(({ code }) => code)).toEqual(['A', 'INTERNAL_ERROR']);
+    expect(summaries).toEqual([]);
+  });
+
   it('with a defect of ours: the stack, its cause, and where to report it', async () => {
-    const { runtime, problems, lines } = listen({ env: { GITHUB_ACTION_REPOSITORY: 'acme/paasta-actions', GITHUB_SERVER_URL: 'https://ghe.example.com' } });
-    expect(await runMain(runtime, async () => { throw new Error('boom', { cause: new TypeError('deep') }); })).toBe(1);
-    expect(problems[0]).toMatchObject({ code: 'INTERNAL_ERROR', hint: expect.stringContaining('https://ghe.example.com/acme/paasta-actions/issues') as string });
+    const { runtime, problems, lines } = listen({
+      env: { GITHUB_ACTION_REPOSITORY: 'acme/paasta-actions', GITHUB_SERVER_URL: 'https://ghe.example.com' },
+    });
+    expect(
+      await runMain(runtime, async () => {
+        throw new Error('boom', { cause: new TypeError('deep') });
+      }),
+    ).toBe(1);
+    expect(problems[0]).toMatchObject({
+      code: 'INTERNAL_ERROR',
+      hint: expect.stringContaining('https://ghe.example.com/acme/paasta-actions/issues') as string,
+    });
     expect(lines.join('\n')).toMatch(/Error: boom\n\s+at .*\ncaused by: TypeError: deep/s);
   });
 
@@ -106,16 +152,28 @@ describe('how a stage ends', () => {
   });
 
   it('cancelled: 130, whatever the stage throws then', async () => {
-    expect(await runMain(listen().runtime, async () => { throw new CancelledError(); })).toBe(130);
+    expect(
+      await runMain(listen().runtime, async () => {
+        throw new CancelledError();
+      }),
+    ).toBe(130);
     const aborted = AbortSignal.abort();
     for (const error of [new DOMException('x', 'AbortError'), new UserError(problem('A', 'a')), new Error('x')]) {
-      expect(await runMain(listen({ signal: aborted }).runtime, async () => { throw error; })).toBe(130);
+      expect(
+        await runMain(listen({ signal: aborted }).runtime, async () => {
+          throw error;
+        }),
+      ).toBe(130);
     }
   });
 
   it('even when the log itself fails', async () => {
     const { runtime } = listen({ addSummary: () => Promise.reject(new Error('disk full')) });
-    expect(await runMain(runtime, async () => { throw new UserError(problem('A', 'a')); })).toBe(1);
+    expect(
+      await runMain(runtime, async () => {
+        throw new UserError(problem('A', 'a'));
+      }),
+    ).toBe(1);
   });
 });
 
@@ -131,11 +189,23 @@ describe('the clock', () => {
 });
 
 describe('the terminal', () => {
-  function terminal(options: { isTTY?: boolean; env?: Record<string, string>; verbose?: boolean } = {}): { runtime: Runtime; out: () => string; err: () => string } {
+  function terminal(options: { isTTY?: boolean; env?: Record<string, string>; verbose?: boolean } = {}): {
+    runtime: Runtime;
+    out: () => string;
+    err: () => string;
+  } {
     const [out, err]: [string[], string[]] = [[], []];
-    const { runtime } = createTerminalRuntime('paasta x', { 'deploy-group': ' prod.main ' }, {
-      stdout: { write: (text) => out.push(text) }, stderr: { isTTY: options.isTTY ?? false, write: (text) => err.push(text) }, env: options.env ?? {}, verbose: options.verbose ?? false, signal: new AbortController().signal,
-    });
+    const { runtime } = createTerminalRuntime(
+      'paasta x',
+      { 'deploy-group': ' prod.main ' },
+      {
+        stdout: { write: (text) => out.push(text) },
+        stderr: { isTTY: options.isTTY ?? false, write: (text) => err.push(text) },
+        env: options.env ?? {},
+        verbose: options.verbose ?? false,
+        signal: new AbortController().signal,
+      },
+    );
     return { runtime, out: () => out.join(''), err: () => err.join('') };
   }
 
@@ -163,8 +233,20 @@ describe('the terminal', () => {
     expect(loud.err()).toBe('debug: x\n');
   });
 
+  it('is the inverse of what escapes foreign text, and leaves blocks of code alone', () => {
+    const foreign = 'set $DOCKER_TAG, HTTPS_PROXY and ["*"] | <none> & `make` #1 ~x a@b **c**';
+    expect(plainText(`| ${cell('line 1\nline 2')} | ${cell(foreign)} |`)).toBe(`line 1 line 2  ${foreign}`);
+    expect(plainText(`| ${code('a_b|c')} | ${code('[x](y)')} |`)).toBe('a_b|c  [x](y)');
+    const log = '# not a heading\n| a | b |\n**x** [y](z) \\_ `q`';
+    expect(plainText(`before\n\n${fenced(log)}\n\nafter`)).toBe(`before\n\n${log}\n\nafter`);
+  });
+
   it('prints a summary without Markdown', () => {
-    expect(plainText('### ✅ `x` done\n\n|  |  |\n| --- | --- |\n| **tag** | `a\\|b` |\n\n<details><summary>more</summary>\n\n```\ncode\n```\n\n</details>\n[here](https://x)')).toBe('✅ x done\n\ntag  a|b\n\nmore\n\ncode\n\nhere');
+    expect(
+      plainText(
+        '### ✅ `x` done\n\n|  |  |\n| --- | --- |\n| **tag** | `a\\|b` |\n\n<details><summary>more</summary>\n\n```\ncode\n```\n\n</details>\n[here](https://x)',
+      ),
+    ).toBe('✅ x done\n\ntag  a|b\n\nmore\n\ncode\n\nhere');
   });
 });
 
@@ -172,10 +254,32 @@ describe('the checkout', () => {
   const tree = (files: Readonly<Record<string, string>>): TreeReader => ({
     root: 'soa',
     read: (path) => files[path],
-    list: (path) => [...new Set(Object.keys(files).filter((file) => path === '' || file.startsWith(`${path}/`)).map((file) => file.slice(path === '' ? 0 : path.length + 1).split('/')[0] as string))].map((name): Entry => ({ name, kind: path === '' ? 'directory' : 'file' })),
+    list: (path) =>
+      [
+        ...new Set(
+          Object.keys(files)
+            .filter((file) => path === '' || file.startsWith(`${path}/`))
+            .map((file) => file.slice(path === '' ? 0 : path.length + 1).split('/')[0] as string),
+        ),
+      ].map((name): Entry => ({ name, kind: path === '' ? 'directory' : 'file' })),
   });
-  const git = (origin?: string): Run => async (argv) => ({ code: origin === undefined ? 1 : 0, signal: null, timedOut: false, cancelled: false, stdout: argv.includes('--get') ? `${origin ?? ''}\n` : '', stderr: '', duration: 1 });
-  const soa = tree({ 'web/service.yaml': 'git_url: git@github.com:acme/site.git\n', 'api/service.yaml': "git_url: 'https://github.com/acme/api'\n", '_shared/x.yaml': '', '.git/config': '' });
+  const git =
+    (origin?: string): Run =>
+    async (argv) => ({
+      code: origin === undefined ? 1 : 0,
+      signal: null,
+      timedOut: false,
+      cancelled: false,
+      stdout: argv.includes('--get') ? `${origin ?? ''}\n` : '',
+      stderr: '',
+      duration: 1,
+    });
+  const soa = tree({
+    'web/service.yaml': 'git_url: git@github.com:acme/site.git\n',
+    'api/service.yaml': "git_url: 'https://github.com/acme/api'\n",
+    '_shared/x.yaml': '',
+    '.git/config': '',
+  });
 
   it.each([
     ['the repository of the job', { GITHUB_REPOSITORY: 'acme/api' }, undefined, 'api'],
@@ -192,7 +296,9 @@ describe('the checkout', () => {
   });
 
   it('explains what is missing', async () => {
-    await expect(currentService({ env: { GITHUB_REPOSITORY: 'acme/wbe' }, workingDirectory: '/' }, git(), soa)).rejects.toThrow(/no service 'wbe'[\s\S]*did you mean 'web'\? known: api, web/);
+    await expect(currentService({ env: { GITHUB_REPOSITORY: 'acme/wbe' }, workingDirectory: '/' }, git(), soa)).rejects.toThrow(
+      /no service 'wbe'[\s\S]*did you mean 'web'\? known: api, web/,
+    );
     await expect(currentService({ env: {}, workingDirectory: '/' }, git(), soa)).rejects.toThrow(/no origin/);
     expect(() => requireService('wbe', soa)).toThrow(/'wbe' is not a directory of soa[\s\S]*did you mean 'web'/);
     expect(() => requireService('_shared', soa)).toThrow();

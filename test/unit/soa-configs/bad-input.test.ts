@@ -29,7 +29,8 @@ beforeAll(() => {
   const tree: TreeReader = {
     ...disk,
     read: (path) => {
-      if (path === 'unreadable/kubernetes-dev.yaml') throw new UserError(problem('FILE_UNREADABLE', 'no permission to read it', { file: path }));
+      if (path === 'unreadable/kubernetes-dev.yaml')
+        throw new UserError(problem('FILE_UNREADABLE', 'no permission to read it', { file: path }));
       return disk.read(path);
     },
   };
@@ -37,10 +38,13 @@ beforeAll(() => {
   checked = checkServices(tree, SYSTEM, undefined, false);
   milliseconds = performance.now() - began;
 });
-afterAll(() => { rmSync(top, { recursive: true, force: true }); });
+afterAll(() => {
+  rmSync(top, { recursive: true, force: true });
+});
 
 function told(service: string): readonly string[] {
-  const line = (found: Problem): string => `${(found.file ?? '').slice(service.length + 1)}:${String(found.line)}:${String(found.column)} ${found.severity} ${found.code} ${found.message.replaceAll(top, '<top>')}`;
+  const line = (found: Problem): string =>
+    `${(found.file ?? '').slice(service.length + 1)}:${String(found.line)}:${String(found.column)} ${found.severity} ${found.code} ${found.message.replaceAll(top, '<top>')}`;
   return checked.problems.filter(({ file }) => file === service || file?.startsWith(`${service}/`) === true).map(line);
 }
 
@@ -53,13 +57,23 @@ const GOLDEN: Readonly<Record<string, readonly string[]>> = {
   nul: ['kubernetes-prod.yaml:2:10 error YAML_CHARACTER the file holds a NUL byte'],
   bom: ["kubernetes-prod.yaml:3:3 error SCHEMA_TYPE main.cpus must be a number, not the text 'one'"],
   crlf: ["kubernetes-prod.yaml:4:3 error SCHEMA_TYPE main.cpus must be a number, not the text 'one'"],
-  'utf16': ['kubernetes-prod.yaml:1:1 error FILE_ENCODING the file is encoded in UTF-16'],
+  utf16: ['kubernetes-prod.yaml:1:1 error FILE_ENCODING the file is encoded in UTF-16'],
   assignment: ["kubernetes-prod.yaml:3:3 error YAML_INVALID 'mem = 512' is not 'key: value'"],
+  assignments: [
+    "kubernetes-prod.yaml:1:1 error INSTANCE_NOT_A_MAPPING instance 'main' must be a mapping, not the text 'cpus = 1'",
+    "monitoring.yaml:1:1 warning SCHEMA_TYPE the file must be a mapping, not the text 'team = x page = true'",
+    "service.yaml:1:1 error NOT_A_MAPPING the file must hold a mapping, not the text 'description = x'",
+    "smartstack.yaml:1:1 error NOT_A_MAPPING smartstack.yaml must be a mapping from namespace to settings, not the text 'main:proxy_port'",
+  ],
   'unknown-key': ["kubernetes-prod.yaml:3:3 error UNKNOWN_KEY unknown key 'cpuss' in main"],
   'link-loop': ['kubernetes-dev.yaml:1:1 error LINK_LOOP the symbolic link leads back to itself'],
   'link-out': ['kubernetes-dev.yaml:1:1 error LINK_LEAVES_TREE the symbolic link leads out of the tree, to <top>/outside.yaml'],
-  'directory-loop': ['secrets:1:1 warning NOT_A_FILE this is neither a file nor a directory; a symbolic link may lead back to a directory above'],
-  'non-ascii': ["kubernetes-prod.yaml:4:1 error INSTANCE_NAME 'größe' is not a name of an instance: lower-case letters and digits, with - and _ inside"],
+  'directory-loop': [
+    'secrets:1:1 warning NOT_A_FILE this is neither a file nor a directory; a symbolic link may lead back to a directory above',
+  ],
+  'non-ascii': [
+    "kubernetes-prod.yaml:4:1 error INSTANCE_NAME 'größe' is not a name of an instance: lower-case letters and digits, with - and _ inside",
+  ],
   'long-name': [
     "kubernetes-prod.yaml:4:1 error INSTANCE_NAME_TOO_LONG the name 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…' has more than 63 characters (each _ counts as two)",
   ],
@@ -87,9 +101,13 @@ const GOLDEN: Readonly<Record<string, readonly string[]>> = {
     "tron-prod.yaml:7:21 error CYCLIC_ACTIONS job 'job': actions wait for each other: a → b → a",
     "tron-prod.yaml:8:35 error UNKNOWN_ACTION job 'job': action 'b' requires 'c', which is no action of the job",
   ],
-  truncated: ["deployments.json:2:44 error DEPLOYMENTS_UNREADABLE deployments.json: a '{' is never closed"],
-  'old-version': ["deployments.json:1:1 error DEPLOYMENTS_WITHOUT_V2 deployments.json has only 'v1', which says neither commit nor deploy group"],
-  'short-sha': ["deployments.json:3:9 error BAD_DEPLOYMENTS deploy group 'g': git_sha 'abc1234' is not a full commit id (40 lower-case hexadecimal digits)"],
+  truncated: ["deployments.json:2:44 error DEPLOYMENTS_UNREADABLE deployments.json ends in the middle: a '{' is never closed"],
+  'old-version': [
+    "deployments.json:1:1 error DEPLOYMENTS_WITHOUT_V2 deployments.json has only 'v1', which says neither commit nor deploy group",
+  ],
+  'short-sha': [
+    "deployments.json:3:9 error BAD_DEPLOYMENTS deploy group 'g': git_sha 'abc1234' is not a full commit id (40 lower-case hexadecimal digits)",
+  ],
   prototype: [
     "kubernetes-prod.yaml:3:3 error UNKNOWN_KEY unknown key '__proto__' in main",
     "kubernetes-prod.yaml:4:3 error UNKNOWN_KEY unknown key 'constructor' in main",
@@ -103,8 +121,27 @@ const GOLDEN: Readonly<Record<string, readonly string[]>> = {
     'kubernetes-prod.yaml:3:3 error OUT_OF_RANGE main.cpus must be > 0, not 0',
   ],
   itself: ['kubernetes-prod.yaml:3:8 error YAML_RECURSIVE an alias stands inside the value that it names'],
+  'beside-broken-mesh': [
+    "kubernetes-prod.yaml:2:3 error UNKNOWN_DEPLOY_GROUP beside-broken-mesh.main in prod: deploy group 'gg' is no step of deploy.yaml",
+    "kubernetes-prod.yaml:3:9 error SECRET_MISSING beside-broken-mesh.main in prod: secret 'none': there is no beside-broken-mesh/secrets/none.json",
+    'kubernetes-prod.yaml:4:3 error MIN_ABOVE_MAX beside-broken-mesh.main in prod: min_instances (5) is greater than max_instances (2)',
+    "kubernetes-prod.yaml:6:19 warning UNKNOWN_REGISTRATION beside-broken-mesh.main in prod: registration 'nobody.main': there is no service 'nobody'",
+    "smartstack.yaml:2:1 error YAML_INVALID a '[' or '{' is never closed",
+  ],
+  // Of groups nothing is said: they may be in the part that cannot be read.
+  'beside-broken-pipeline': [
+    "deploy.yaml:2:1 error YAML_INVALID a '[' or '{' is never closed",
+    "kubernetes-prod.yaml:3:9 error SECRET_MISSING beside-broken-pipeline.main in prod: secret 'none': there is no beside-broken-pipeline/secrets/none.json",
+    "tron-prod.yaml:2:3 error CRON_INVALID job 'job': '25' is no hour (0 to 23)",
+  ],
+  'beside-null-group': [
+    "kubernetes-prod.yaml:2:3 error DEPLOY_GROUP_INVALID deploy_group of 'main' is null",
+    'kubernetes-prod.yaml:2:3 error SCHEMA_TYPE main.deploy_group must be text, not null',
+    "kubernetes-prod.yaml:3:9 error SECRET_MISSING beside-null-group.main in prod: secret 'none': there is no beside-null-group/secrets/none.json",
+    "kubernetes-prod.yaml:4:3 error UNKNOWN_KEY unknown key 'command' in main",
+  ],
   'null-instance': ["kubernetes-prod.yaml:4:1 error INSTANCE_NOT_A_MAPPING instance 'other' has no configuration"],
-  'größe': ["service.yaml:1:1 error BAD_SERVICE_NAME 'größe' is not a name of a service"],
+  größe: ["service.yaml:1:1 error BAD_SERVICE_NAME 'größe' is not a name of a service"],
   x: [],
   good: [],
   'out-of-tree': [':1:1 error LINK_LEAVES_TREE the symbolic link leads out of the tree, to /etc'],
@@ -112,6 +149,20 @@ const GOLDEN: Readonly<Record<string, readonly string[]>> = {
 
 it.each(Object.keys(GOLDEN))('%s', (service) => {
   expect(told(service)).toEqual(GOLDEN[service]);
+});
+
+it.each<[string, readonly string[]]>([
+  ['assignment', ["did you mean 'mem: 512'?"]],
+  [
+    'assignments',
+    ["did you mean 'cpus: 1'?", "did you mean 'team: x'?", "did you mean 'description: x'?", "did you mean 'main: proxy_port'?"],
+  ],
+  [
+    'beside-null-group',
+    ["name a group, or remove the line for the default 'prod.main'", 'add the secret, or correct its name', "did you mean 'cmd'?"],
+  ],
+])('%s says what was meant', (service, hints) => {
+  expect(checked.problems.filter(({ file }) => file?.startsWith(`${service}/`) === true).flatMap(({ hint }) => hint ?? [])).toEqual(hints);
 });
 
 it('has a golden message for every kind of bad input', () => {

@@ -46,5 +46,9 @@ it.each<[string, RegExp]>([
   ['pipeline:\n- step: a\n  tiemout: 5\n', /3 unknown key 'tiemout' in a step/],
   ['pipeline:\n- step: a\n- step: a\n', /3 deploy group 'a' is a step twice \(first on line 2\)/],
 ])('says what is wrong with %j', (text, message) => {
-  expect(pipeline(text).problems.map((p) => `${p.line ?? 0} ${p.message}`).join('\n')).toMatch(message);
+  expect(
+    pipeline(text)
+      .problems.map((p) => `${p.line ?? 0} ${p.message}`)
+      .join('\n'),
+  ).toMatch(message);
 });

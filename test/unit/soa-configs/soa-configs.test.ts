@@ -1,10 +1,15 @@
 import { UserError, problem } from '../../../src/shared/contract/errors.ts';
-import { gitUrlOf, loadSoaConfigs } from '../../../src/shared/soa-configs/soa-configs.ts';
+import { gitUrlOf } from '../../../src/shared/soa-configs/repository.ts';
+import { loadSoaConfigs } from '../../../src/shared/soa-configs/soa-configs.ts';
 import { systemConfigOf } from '../../../src/shared/soa-configs/system-config.ts';
 import type { ServiceConfig } from '../../../src/shared/soa-configs/types.ts';
 import { memoryTree } from '../../support/memory-tree.ts';
 
-const SYSTEM = systemConfigOf({ clusters: ['dev', 'prod-east'], auto_config_instance_types_enabled: { kubernetes: true }, auto_config_instance_type_aliases: { eks: 'kubernetes' } });
+const SYSTEM = systemConfigOf({
+  clusters: ['dev', 'prod-east'],
+  auto_config_instance_types_enabled: { kubernetes: true },
+  auto_config_instance_type_aliases: { eks: 'kubernetes' },
+});
 
 function load(files: Readonly<Record<string, string>>, service = 'web'): ServiceConfig {
   return loadSoaConfigs(memoryTree(files), SYSTEM).load(service);
@@ -29,7 +34,12 @@ it.each(['../etc', 'a/b', '', '.', 'a\0b', '__proto__'])('never leaves the tree 
 });
 
 it('lists services without hidden and shared directories', () => {
-  expect(loadSoaConfigs(memoryTree({ 'b/x.yaml': '', 'a/x.yaml': '', '_shared/secrets/k.json': '{}', '.git/x': '', 'top.yaml': '' }), SYSTEM).services()).toEqual(['a', 'b']);
+  expect(
+    loadSoaConfigs(
+      memoryTree({ 'b/x.yaml': '', 'a/x.yaml': '', '_shared/secrets/k.json': '{}', '.git/x': '', 'top.yaml': '' }),
+      SYSTEM,
+    ).services(),
+  ).toEqual(['a', 'b']);
 });
 
 it('merges service.yaml, its companions, tuned defaults and templates under the instance', () => {
@@ -40,14 +50,33 @@ it('merges service.yaml, its companions, tuned defaults and templates under the 
     'web/autotuned_defaults/kubernetes-dev.yaml': 'main: {cpus: 3, mem: 99, disk: 77}\n',
   });
   expect(instances).toHaveLength(1);
-  expect(instances[0]?.config).toMatchObject({ cost_owner: 'us', env: { FROM: 'service', BOTH: 'template' }, cpus: 0.5, mem: null, disk: 77, monitoring: { team: 'web' } });
+  expect(instances[0]?.config).toMatchObject({
+    cost_owner: 'us',
+    env: { FROM: 'service', BOTH: 'template' },
+    cpus: 0.5,
+    mem: null,
+    disk: 77,
+    monitoring: { team: 'web' },
+  });
   expect(instances[0]?.branch).toBe('dev.main');
   expect(instances[0]?.deployGroup).toBe('dev.main');
 });
 
 it('orders instances by cluster, then type, then file; templates and unknown clusters do not count', () => {
-  const config = load({ 'web/eks-dev.yaml': 'e: {cpus: 1}\n', 'web/kubernetes-dev.yaml': '"10": {cpus: 1}\n"2": {cpus: 1}\n_t: {}\n', 'web/adhoc-dev.yaml': 'a: {cpus: 1}\n', 'web/kubernetes-prod-east.yaml': 'p: {cpus: 1}\n', 'web/kubernetes-nowhere.yaml': 'x: {cpus: 1}\n' });
-  expect(config.instances.map((i) => `${i.type} ${i.branch}`)).toEqual(['adhoc dev.a', 'kubernetes dev.10', 'kubernetes dev.2', 'eks dev.e', 'kubernetes prod-east.p']);
+  const config = load({
+    'web/eks-dev.yaml': 'e: {cpus: 1}\n',
+    'web/kubernetes-dev.yaml': '"10": {cpus: 1}\n"2": {cpus: 1}\n_t: {}\n',
+    'web/adhoc-dev.yaml': 'a: {cpus: 1}\n',
+    'web/kubernetes-prod-east.yaml': 'p: {cpus: 1}\n',
+    'web/kubernetes-nowhere.yaml': 'x: {cpus: 1}\n',
+  });
+  expect(config.instances.map((i) => `${i.type} ${i.branch}`)).toEqual([
+    'adhoc dev.a',
+    'kubernetes dev.10',
+    'kubernetes dev.2',
+    'eks dev.e',
+    'kubernetes prod-east.p',
+  ]);
   expect(config.clusters).toEqual(['dev', 'prod-east']);
 });
 
@@ -102,12 +131,37 @@ it('deploys nothing of a service whose common files are broken', () => {
 });
 
 it('refuses a value that contains itself', () => {
-  expect(told(load({ 'web/kubernetes-dev.yaml': 'main: &m\n  env: *m\n' }))).toEqual(['web/kubernetes-dev.yaml:2:8 YAML_RECURSIVE an alias stands inside the value that it names']);
+  expect(told(load({ 'web/kubernetes-dev.yaml': 'main: &m\n  env: *m\n' }))).toEqual([
+    'web/kubernetes-dev.yaml:2:8 YAML_RECURSIVE an alias stands inside the value that it names',
+  ]);
+});
+
+it('keeps the other instances of a file in which one contains itself, and lists them all, as PaaSTA does', () => {
+  const config = load({ 'web/kubernetes-dev.yaml': 'a: {cpus: 1, env: &e {A: x}}\nmain: &m\n  env: [1, {x: *m}]\nb: {env: *e}\n' });
+  expect(config.instances.map((i) => i.instance)).toEqual(['a', 'b']);
+  expect(config.declared.map((i) => i.instance)).toEqual(['a', 'main', 'b']);
+  expect(told(config)).toEqual([expect.stringContaining('3:16 YAML_RECURSIVE')]);
+  // Nothing is left where the whole file is inside of itself, and files of another kind are refused as before.
+  expect(load({ 'web/kubernetes-dev.yaml': '&f\nmain: {env: *f}\n' })).toMatchObject({
+    instances: [],
+    declared: [{ instance: 'main' }],
+    incomplete: false,
+  });
+  expect(load({ 'web/smartstack.yaml': 'main: &m {a: *m}\n', 'web/kubernetes-dev.yaml': 'main: {cpus: 1}\n' })).toMatchObject({
+    instances: [],
+    incomplete: true,
+  });
 });
 
 it('goes on after a file that the reader refuses', () => {
   const good = memoryTree({ 'web/kubernetes-dev.yaml': 'main: {cpus: 1}\n', 'web/eks-dev.yaml': 'x' });
-  const tree = { ...good, read: (path: string) => { if (path === 'web/eks-dev.yaml') throw new UserError(problem('FILE_UNREADABLE', 'no permission to read it', { file: path })); return good.read(path); } };
+  const tree = {
+    ...good,
+    read: (path: string) => {
+      if (path === 'web/eks-dev.yaml') throw new UserError(problem('FILE_UNREADABLE', 'no permission to read it', { file: path }));
+      return good.read(path);
+    },
+  };
   const config = loadSoaConfigs(tree, SYSTEM).load('web');
   expect(config.instances.map((i) => i.instance)).toEqual(['main']);
   expect(told(config)).toEqual(['web/eks-dev.yaml:0:0 FILE_UNREADABLE no permission to read it']);
@@ -128,14 +182,36 @@ it('reads mesh namespaces: the own file for the mesh, the named service for the 
 });
 
 it('inherits of a tron job what its actions need', () => {
-  const { instances } = load({ 'web/monitoring.yaml': 'team: web\nirrelevant: 1\n', 'web/tron-dev.yaml': 'job:\n  schedule: daily\n  deploy_group: g\n  monitoring: {page: true}\n  actions:\n    one: {command: a}\n    two: {command: b, deploy_group: h}\n' });
-  expect(instances.map((i) => [i.instance, i.deployGroup])).toEqual([['job.one', 'g'], ['job.two', 'h']]);
+  const { instances } = load({
+    'web/monitoring.yaml': 'team: web\nirrelevant: 1\n',
+    'web/tron-dev.yaml':
+      'job:\n  schedule: daily\n  deploy_group: g\n  monitoring: {page: true}\n  actions:\n    one: {command: a}\n    two: {command: b, deploy_group: h}\n',
+  });
+  expect(instances.map((i) => [i.instance, i.deployGroup])).toEqual([
+    ['job.one', 'g'],
+    ['job.two', 'h'],
+  ]);
   expect(instances[0]?.config['monitoring']).toEqual({ team: 'web', page: true });
 });
 
 it('knows secrets, the commit and who authenticates', () => {
-  const soa = loadSoaConfigs(memoryTree({ '.metadata.json': '{"git_sha": "abc"}', 'authenticating.yaml': 'services: [web]\n', '_shared/secrets/k.json': '{}', 'web/secrets/s.json': '{}' }), SYSTEM, { commit: 'other' });
-  expect([soa.commit, soa.authenticating, soa.secrets('web'), soa.secrets('_shared'), soa.secrets('../x')]).toEqual(['abc', ['web'], ['s'], ['k'], []]);
+  const soa = loadSoaConfigs(
+    memoryTree({
+      '.metadata.json': '{"git_sha": "abc"}',
+      'authenticating.yaml': 'services: [web]\n',
+      '_shared/secrets/k.json': '{}',
+      'web/secrets/s.json': '{}',
+    }),
+    SYSTEM,
+    { commit: 'other' },
+  );
+  expect([soa.commit, soa.authenticating, soa.secrets('web'), soa.secrets('_shared'), soa.secrets('../x')]).toEqual([
+    'abc',
+    ['web'],
+    ['s'],
+    ['k'],
+    [],
+  ]);
 });
 
 it('tells a null git_url from a missing one', () => {
@@ -144,8 +220,20 @@ it('tells a null git_url from a missing one', () => {
 });
 
 // Tron reads monitoring.yaml and the mesh smartstack.yaml: a key of the same name in service.yaml reaches neither.
+it('says that a tron job without actions has none, and goes on with the other jobs', () => {
+  const service = load({ 'web/tron-dev.yaml': 'empty: {schedule: daily}\njob:\n  schedule: daily\n  actions:\n    one: {command: a}\n' });
+  expect(service.instances.map(({ instance }) => instance)).toEqual(['job.one']);
+  expect(service.problems).toMatchObject([
+    { code: 'TRON_JOB_INVALID', severity: 'error', message: "job 'empty' has no actions", file: 'web/tron-dev.yaml', line: 1 },
+  ]);
+});
+
 it('takes monitoring of tron jobs and the mesh from their own files only', () => {
-  const service = load({ 'web/service.yaml': 'monitoring: {team: other}\nsmartstack: {main: {proxy_port: 20001}}\n', 'web/tron-dev.yaml': 'job:\n  schedule: daily\n  actions:\n    one: {command: a}\n', 'web/kubernetes-dev.yaml': 'main: {}\n' });
+  const service = load({
+    'web/service.yaml': 'monitoring: {team: other}\nsmartstack: {main: {proxy_port: 20001}}\n',
+    'web/tron-dev.yaml': 'job:\n  schedule: daily\n  actions:\n    one: {command: a}\n',
+    'web/kubernetes-dev.yaml': 'main: {}\n',
+  });
   const monitoring = Object.fromEntries(service.instances.map((instance) => [instance.instance, instance.config.monitoring]));
   expect(monitoring).toEqual({ main: { team: 'other' }, 'job.one': {} });
   expect(service.mesh('web.main').inMesh).toBe(false);

@@ -16,7 +16,11 @@ describe('counting requests in the audit log', () => {
   });
 
   it('counts only whose requests are asked for', () => {
-    const events = parseAudit(line('a', 'patch') + line('b', 'patch', { userAgent: 'kube-controller-manager/v1' }) + line('c', 'get', { user: { username: 'other' } }));
+    const events = parseAudit(
+      line('a', 'patch') +
+        line('b', 'patch', { userAgent: 'kube-controller-manager/v1' }) +
+        line('c', 'get', { user: { username: 'other' } }),
+    );
     expect(countRequests(events, { userAgent: 'paasta' }).total).toBe(2);
     expect(countRequests(events, { userAgent: /^kube-/ }).total).toBe(1);
     expect(countRequests(events, { userAgent: 'paasta', user: 'ci' }).total).toBe(1);

@@ -7,8 +7,17 @@ import { checkName } from '../../testbed/parts/places.ts';
 import { atLeast } from '../../testbed/parts/programs.ts';
 
 describe('versions', () => {
-  it.each([['3.5.16', '3.5.13', true], ['3.4.23', '3.5.13', false], ['1.26.8', '1.26', true], ['1.9', '1.26', false], ['3.0.19', '3.0', true], ['', '1', false], ['26.1.5+dfsg1', '24', true]])(
-    '%s is at least %s: %s', (version, least, wanted) => { expect(atLeast(version, least)).toBe(wanted); });
+  it.each([
+    ['3.5.16', '3.5.13', true],
+    ['3.4.23', '3.5.13', false],
+    ['1.26.8', '1.26', true],
+    ['1.9', '1.26', false],
+    ['3.0.19', '3.0', true],
+    ['', '1', false],
+    ['26.1.5+dfsg1', '24', true],
+  ])('%s is at least %s: %s', (version, least, wanted) => {
+    expect(atLeast(version, least)).toBe(wanted);
+  });
 
   it('reads the version of Kubernetes from go.mod, the direct requirement only', () => {
     expect(kubernetesVersion('module x\n\nrequire k8s.io/kubernetes v1.36.3\n\nreplace k8s.io/api => k8s.io/api v0.36.3\n')).toBe('1.36.3');
@@ -20,10 +29,13 @@ describe('versions', () => {
 });
 
 describe('apt sources of another suite', () => {
-  const modern = 'Types: deb\nURIs: http://mirror.invalid/debian\nSuites: bookworm bookworm-updates\nComponents: main\n\nTypes: deb\nURIs: http://mirror.invalid/debian-security\nSuites: bookworm-security\n';
+  const modern =
+    'Types: deb\nURIs: http://mirror.invalid/debian\nSuites: bookworm bookworm-updates\nComponents: main\n\nTypes: deb\nURIs: http://mirror.invalid/debian-security\nSuites: bookworm-security\n';
   it('trixie: the same hosts, the suite renamed', () => {
     expect(sourcesFor(modern, 'bookworm', 'trixie', 'deb822')).toContain('Suites: trixie trixie-updates');
-    expect(sourcesFor('deb http://mirror.invalid/debian bookworm main\n', 'bookworm', 'trixie', 'list')).toBe('deb http://mirror.invalid/debian trixie main\n');
+    expect(sourcesFor('deb http://mirror.invalid/debian bookworm main\n', 'bookworm', 'trixie', 'list')).toBe(
+      'deb http://mirror.invalid/debian trixie main\n',
+    );
   });
   it('sid: neither updates nor security, which it does not have', () => {
     const text = sourcesFor(modern, 'bookworm', 'sid', 'deb822');
@@ -33,7 +45,9 @@ describe('apt sources of another suite', () => {
 });
 
 describe('names', () => {
-  it.each(['', '../x', 'A', 'docker', 'locks', 'a'.repeat(22), '-a'])('refuses %j', (name) => { expect(() => checkName(name)).toThrow(/testbed name/); });
+  it.each(['', '../x', 'A', 'docker', 'locks', 'a'.repeat(22), '-a'])('refuses %j', (name) => {
+    expect(() => checkName(name)).toThrow(/testbed name/);
+  });
 });
 
 describe('the image archive', () => {
@@ -51,7 +65,9 @@ describe('command lines', () => {
   it('the API server listens on loopback only, with RBAC and an audit log', () => {
     const bin = { 'kube-apiserver': 'a', 'kube-controller-manager': 'b', 'kube-scheduler': 'c', kubelet: 'd', kubectl: 'e' };
     const argv = apiServerCommand(bin, at, { etcd: 1, peer: 2, api: 3, kubeletHealth: 4 }, ['--x=y']);
-    expect(argv).toEqual(expect.arrayContaining(['--bind-address=127.0.0.1', '--authorization-mode=Node,RBAC', '--audit-log-path=/s/x/audit.log', '--x=y']));
+    expect(argv).toEqual(
+      expect.arrayContaining(['--bind-address=127.0.0.1', '--authorization-mode=Node,RBAC', '--audit-log-path=/s/x/audit.log', '--x=y']),
+    );
   });
   it('containerd keeps everything below the state directory', () => {
     const toml = containerdConfig(at, { runc: '/r/runc', cniBin: '/c', pauseImage: 'p' });

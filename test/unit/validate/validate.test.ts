@@ -11,19 +11,73 @@ import { memoryTree } from '../../support/memory-tree.ts';
 import { recordingLog } from '../../support/recording.ts';
 
 const SYSTEM = systemConfigOf({ clusters: ['prod'], vault_cluster_map: { prod: 'prod' } });
-const service = (name: string, text = 'main:\n  deploy_group: g\n'): Record<string, string> => ({ [`${name}/deploy.yaml`]: 'pipeline:\n  - step: g\n', [`${name}/kubernetes-prod.yaml`]: text });
+const service = (name: string, text = 'main:\n  deploy_group: g\n'): Record<string, string> => ({
+  [`${name}/deploy.yaml`]: 'pipeline:\n  - step: g\n',
+  [`${name}/kubernetes-prod.yaml`]: text,
+});
 
 describe('checkServices', () => {
   it('tells what several checks say about a place once', () => {
-    const { problems } = checkServices(memoryTree(service('web', 'main:\n  deploy_group: g\n  cpus: one\nother:\n')), SYSTEM, undefined, false);
+    const { problems } = checkServices(
+      memoryTree(service('web', 'main:\n  deploy_group: g\n  cpus: one\nother:\n')),
+      SYSTEM,
+      undefined,
+      false,
+    );
     expect(problems.map(({ line, code }) => `${String(line)} ${code}`)).toEqual(['3 SCHEMA_TYPE', '4 INSTANCE_NOT_A_MAPPING']);
+  });
+
+  it('of what follows from another mistake in the same place nothing is told', () => {
+    const { problems } = checkServices(
+      memoryTree(
+        service(
+          'web',
+          'main:\n  deploy_group: g\n  healthcheck_mode: htpp\n  max_instances: 2\n  autoscaling:\n    metrics_providers:\n      - type: cpuu\nMain: {cpus: 1}\n5: {cpus: 1}\n',
+        ),
+      ),
+      SYSTEM,
+      undefined,
+      false,
+    );
+    expect(problems.map(({ line, code }) => `${String(line)} ${code}`)).toEqual([
+      '3 UNKNOWN_VALUE',
+      '7 UNKNOWN_VALUE',
+      '8 INSTANCE_NAME',
+      '8 NAME_COLLISION',
+      '9 INSTANCE_NAME',
+    ]);
+  });
+
+  it('actions of a job that are a list are told once', () => {
+    const { problems } = checkServices(
+      memoryTree({
+        ...service('web'),
+        'web/tron-prod.yaml':
+          'job:\n  schedule: cron 0 3 * * *\n  node: paasta\n  monitoring: {team: t}\n  deploy_group: g\n  actions:\n  - {name: x, command: y}\n',
+      }),
+      SYSTEM,
+      undefined,
+      false,
+    );
+    expect(problems.map(({ file, line, code }) => `${file ?? ''}:${String(line)} ${code}`)).toEqual([
+      'web/tron-prod.yaml:6 TRON_JOB_INVALID',
+    ]);
   });
 
   it('goes on when the validation of one service fails in a way that is our fault', () => {
     const good = memoryTree({ ...service('api'), ...service('web') });
-    const tree = { ...good, read: (path: string) => { if (path === 'api/kubernetes-prod.yaml') throw new TypeError('x is not a function'); return good.read(path); } };
+    const tree = {
+      ...good,
+      read: (path: string) => {
+        if (path === 'api/kubernetes-prod.yaml') throw new TypeError('x is not a function');
+        return good.read(path);
+      },
+    };
     const { services, problems } = checkServices(tree, SYSTEM, undefined, false);
-    expect(services.map((one) => [one.service, one.errors])).toEqual([['api', 1], ['web', 0]]);
+    expect(services.map((one) => [one.service, one.errors])).toEqual([
+      ['api', 1],
+      ['web', 0],
+    ]);
     expect(problems).toEqual([expect.objectContaining({ code: 'INTERNAL_ERROR', file: 'api/service.yaml', line: 1 })]);
   });
 
@@ -35,14 +89,22 @@ describe('checkServices', () => {
   });
 
   it('says which service is unknown, and validates the others', () => {
-    const { problems, services } = checkServices(memoryTree(service('web', 'main:\n  deploy_group: g\n  cpus: 0\n')), SYSTEM, ['wbe', 'web'], false);
+    const { problems, services } = checkServices(
+      memoryTree(service('web', 'main:\n  deploy_group: g\n  cpus: 0\n')),
+      SYSTEM,
+      ['wbe', 'web'],
+      false,
+    );
     expect(services).toHaveLength(2);
     expect(problems.map(({ code }) => code)).toEqual(['UNKNOWN_SERVICE', 'OUT_OF_RANGE']);
   });
 });
 
 describe('what is shown', () => {
-  const many: readonly Problem[] = [...Array.from({ length: 12 }, (_unused, at) => warning('W', `w${String(at)}`, { file: 'a.yaml', line: at + 1 })), ...Array.from({ length: 11 }, (_unused, at) => problem('E', `e${String(at)}`, { file: 'b.yaml', line: at + 1 }))];
+  const many: readonly Problem[] = [
+    ...Array.from({ length: 12 }, (_unused, at) => warning('W', `w${String(at)}`, { file: 'a.yaml', line: at + 1 })),
+    ...Array.from({ length: 11 }, (_unused, at) => problem('E', `e${String(at)}`, { file: 'b.yaml', line: at + 1 })),
+  ];
 
   it('errors first, ten annotations of a severity, all others as lines', async () => {
     const log = recordingLog();
@@ -50,11 +112,21 @@ describe('what is shown', () => {
     expect(log.lines.slice(0, 2)).toEqual(['error E e0', 'error E e1']);
     expect(log.lines.filter((line) => line.startsWith('error E'))).toHaveLength(10);
     expect(log.lines.filter((line) => line.startsWith('warning W'))).toHaveLength(10);
-    expect(log.lines.slice(20)).toEqual(['group 3 more', 'info error: b.yaml:11: e10 [E]', 'info warning: a.yaml:11: w10 [W]', 'info warning: a.yaml:12: w11 [W]']);
+    expect(log.lines.slice(20)).toEqual([
+      'group 3 more',
+      'info error: b.yaml:11: e10 [E]',
+      'info warning: a.yaml:11: w10 [W]',
+      'info warning: a.yaml:12: w11 [W]',
+    ]);
   });
 
   it('no annotation of a file outside the repository', () => {
-    const problems = [problem('E', 'x', { file: '/etc/paasta/a.json', line: 1 }), problem('E', 'y', { file: '../a.yaml' }), problem('E', 'z', { file: 'a.yaml', hint: 'do it' }), problem('E', 'no file')];
+    const problems = [
+      problem('E', 'x', { file: '/etc/paasta/a.json', line: 1 }),
+      problem('E', 'y', { file: '../a.yaml' }),
+      problem('E', 'z', { file: 'a.yaml', hint: 'do it' }),
+      problem('E', 'no file'),
+    ];
     const run = checkRunOf({ services: [], problems, failOn: 'error' }, 'f'.repeat(40), 'https://x.example');
     expect(run.annotations).toEqual([{ path: 'a.yaml', startLine: 1, level: 'failure', title: 'E', message: 'z\nnext: do it' }]);
     expect(run.summary).toContain('/etc/paasta/a.json:1');
@@ -74,15 +146,25 @@ describe('what is shown', () => {
   });
 
   it('SARIF with a rule for each code, places, and fingerprints that do not depend on the line', () => {
-    const one = (line: number): { results: { partialFingerprints: Record<string, string>; locations: unknown[] }[] } => (JSON.parse(sarif([problem('BAD_KEY', 'x', { file: 'soa/ö b.yaml', line })])) as { runs: [{ results: { partialFingerprints: Record<string, string>; locations: unknown[] }[] }] }).runs[0];
+    const one = (line: number): { results: { partialFingerprints: Record<string, string>; locations: unknown[] }[] } =>
+      (
+        JSON.parse(sarif([problem('BAD_KEY', 'x', { file: 'soa/ö b.yaml', line })])) as {
+          runs: [{ results: { partialFingerprints: Record<string, string>; locations: unknown[] }[] }];
+        }
+      ).runs[0];
     expect(one(3).results[0]?.partialFingerprints).toEqual(one(9).results[0]?.partialFingerprints);
-    expect(one(3).results[0]?.locations).toEqual([{ physicalLocation: { artifactLocation: { uri: 'soa/%C3%B6%20b.yaml', uriBaseId: '%SRCROOT%' }, region: { startLine: 3 } } }]);
+    expect(one(3).results[0]?.locations).toEqual([
+      { physicalLocation: { artifactLocation: { uri: 'soa/%C3%B6%20b.yaml', uriBaseId: '%SRCROOT%' }, region: { startLine: 3 } } },
+    ]);
     expect(JSON.parse(sarif([]))).toMatchObject({ version: '2.1.0', runs: [{ results: [] }] });
   });
 });
 
 describe('inputs', () => {
-  const read = (inputs: Record<string, string>, reader: (source: Parameters<typeof readValidateInputs>[0]) => unknown = readValidateInputs): unknown => {
+  const read = (
+    inputs: Record<string, string>,
+    reader: (source: Parameters<typeof readValidateInputs>[0]) => unknown = readValidateInputs,
+  ): unknown => {
     try {
       return reader({ input: (name) => inputs[name] ?? '', env: {}, mask: () => undefined });
     } catch (error) {
@@ -110,7 +192,13 @@ describe('inputs', () => {
 
 it('a base that is not there makes all services count', async () => {
   const asked: string[] = [];
-  const run: Run = async (argv) => { asked.push(argv.join(' ')); return Promise.resolve({ code: 1, signal: null, timedOut: false, cancelled: false, stdout: '', stderr: '', duration: 0 }); };
-  expect(await changedServices(run, '/soa', '/system', ['origin/main', 'abc'])).toMatchObject({ services: undefined, problem: { code: 'CHANGES_UNKNOWN', severity: 'warning' } });
+  const run: Run = async (argv) => {
+    asked.push(argv.join(' '));
+    return Promise.resolve({ code: 1, signal: null, timedOut: false, cancelled: false, stdout: '', stderr: '', duration: 0 });
+  };
+  expect(await changedServices(run, '/soa', '/system', ['origin/main', 'abc'])).toMatchObject({
+    services: undefined,
+    problem: { code: 'CHANGES_UNKNOWN', severity: 'warning' },
+  });
   expect(asked).toHaveLength(2);
 });

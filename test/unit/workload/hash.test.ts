@@ -1,9 +1,15 @@
 import { rendering, type Given } from './world.ts';
 
-const BASE: Given = { yaml: 'cpus: 0.5\nenv: {A: b, P: SECRET(db)}\nmin_instances: 1\nmax_instances: 4', system: { hacheck_sidecar_image_url: 'hacheck:1' }, smartstack: 'main: {proxy_port: 20001}' };
+const BASE: Given = {
+  yaml: 'cpus: 0.5\nenv: {A: b, P: SECRET(db)}\nmin_instances: 1\nmax_instances: 4',
+  system: { hacheck_sidecar_image_url: 'hacheck:1' },
+  smartstack: 'main: {proxy_port: 20001}',
+};
 const hashOf = (change: Partial<Given>): string => rendering({ ...BASE, ...change }).configHash;
 const yaml = (lines: string): Partial<Given> => ({ yaml: `${BASE.yaml}\n${lines}` });
-const signature = (value: string): Partial<Given> => ({ live: { signatures: new Map([['paastasvc-ledger--api-secret-ledger--api-db-signature', value]]) } });
+const signature = (value: string): Partial<Given> => ({
+  live: { signatures: new Map([['paastasvc-ledger--api-secret-ledger--api-db-signature', value]]) },
+});
 
 describe('config hash', () => {
   it('has the form of PaaSTA’s label', () => {
@@ -53,7 +59,8 @@ describe('config hash', () => {
     ['cpus: 2\ncpu_burst_add: 1', 'cpus: 2\ncpu_burst_add: 1.0', true],
     ['instances: 2', 'instances: 2.0', false],
   ])('a whole number spelt as a float: %j to %j', (before, after, differs) => {
-    const of = (lines: string): string => rendering({ yaml: `healthcheck_mode: tcp\n${lines.startsWith('cpus') ? '' : 'cpus: 0.5\n'}${lines}` }).configHash;
+    const of = (lines: string): string =>
+      rendering({ yaml: `healthcheck_mode: tcp\n${lines.startsWith('cpus') ? '' : 'cpus: 0.5\n'}${lines}` }).configHash;
     // PaaSTA hashes text, so a number that reaches the pod as 1.0 is another one.
     expect(of(before) !== of(after)).toBe(differs);
   });

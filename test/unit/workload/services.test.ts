@@ -16,7 +16,22 @@ describe('Services of registrations', () => {
 
   it('only what smartstack.yaml declares', () => {
     expect(of({ instance: 'worker' }).services).toEqual([]);
-    expect(of({ yaml: 'registrations: [ledger_api.main, ledger_api.unknown]' }).services.map(({ metadata }) => metadata.name)).toEqual(['ledger--api---main']);
+    expect(of({ yaml: 'registrations: [ledger_api.main, ledger_api.unknown]' }).services.map(({ metadata }) => metadata.name)).toEqual([
+      'ledger--api---main',
+    ]);
+  });
+
+  it('a registration that nothing declares is said on its line', () => {
+    expect(of({ yaml: 'registrations: [ledger_api.main, ledger_api.unknown]' }).warnings).toMatchObject([
+      {
+        severity: 'warning',
+        code: 'UNKNOWN_REGISTRATION',
+        file: 'ledger_api/kubernetes-lab-east.yaml',
+        line: 2,
+        message: expect.stringContaining("there is no 'unknown' in ledger_api/smartstack.yaml") as string,
+      },
+    ]);
+    expect(of({ instance: 'worker' }).warnings).toEqual([]);
   });
 
   it('several registrations, each with its protocol and port', () => {
@@ -29,10 +44,13 @@ describe('Services of registrations', () => {
   });
 
   it('pods carry exactly the labels that the Services select; without Services only what the system flag asks for', () => {
-    const labels = (given: Partial<Given>): string[] => Object.keys(podOf(of(given)).metadata.labels).filter((key) => key.startsWith('registrations.'));
+    const labels = (given: Partial<Given>): string[] =>
+      Object.keys(podOf(of(given)).metadata.labels).filter((key) => key.startsWith('registrations.'));
     expect(labels({})).toEqual(['registrations.paasta.yelp.com/ledger_api.main']);
     expect(labels({ options: { registrationServices: false } })).toEqual([]);
-    expect(labels({ options: { registrationServices: false }, system: { kubernetes_add_registration_labels: true } })).toEqual(['registrations.paasta.yelp.com/ledger_api.main']);
+    expect(labels({ options: { registrationServices: false }, system: { kubernetes_add_registration_labels: true } })).toEqual([
+      'registrations.paasta.yelp.com/ledger_api.main',
+    ]);
     expect(of({ options: { registrationServices: false } }).services).toEqual([]);
   });
 
@@ -43,10 +61,24 @@ describe('Services of registrations', () => {
     expect(merged.problems).toEqual([]);
   });
 
+  it('the owner of the port keeps it, also when only the other one is deployed', () => {
+    const canary = of({ instance: 'canary', yaml: 'registrations: [ledger_api.main]\ncontainer_port: 9000' });
+    const owners = new Map([['paastasvc-ledger--api/ledger--api---main', { port: 8888, by: 'ledger_api.main' }]]);
+    for (const rendered of [[canary], [canary, of({})]]) {
+      const merged = mergeServices(rendered, owners);
+      expect(merged.services.map(({ spec }) => (spec?.['ports'] as { targetPort: number }[]).map((p) => p.targetPort))).toEqual([[8888]]);
+      expect(merged.problems.map((p) => p.message)).toEqual([
+        'ledger_api.canary and ledger_api.main share Service paastasvc-ledger--api/ledger--api---main but want different ports: 20001 → 9000 and 20001 → 8888',
+      ]);
+    }
+  });
+
   it('a contradiction is said, and the first is kept', () => {
     const canary = of({ instance: 'canary', yaml: 'registrations: [ledger_api.main]\ncontainer_port: 9000' });
     const merged = mergeServices([of({}), canary]);
     expect(merged.services).toHaveLength(1);
-    expect(merged.problems[0]?.message).toBe('ledger_api.canary and ledger_api.main share Service paastasvc-ledger--api/ledger--api---main but want different ports: 20001 → 9000 and 20001 → 8888');
+    expect(merged.problems[0]?.message).toBe(
+      'ledger_api.canary and ledger_api.main share Service paastasvc-ledger--api/ledger--api---main but want different ports: 20001 → 9000 and 20001 → 8888',
+    );
   });
 });

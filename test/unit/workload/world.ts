@@ -1,6 +1,12 @@
 /** A service in a tree in memory, rendered by the product's own loaders. */
 import { loadSoaConfigs, systemConfigOf, type Value } from '../../../src/shared/soa-configs/index.ts';
-import { isNotRendered, renderInstance, type NotRendered, type RenderedInstance, type RenderInput } from '../../../src/shared/workload/index.ts';
+import {
+  isNotRendered,
+  renderInstance,
+  type NotRendered,
+  type RenderedInstance,
+  type RenderInput,
+} from '../../../src/shared/workload/index.ts';
 import { memoryTree } from '../../support/memory-tree.ts';
 
 export const SHA = '8f3c0d9a1b2c3d4e5f60718293a4b5c6d7e8f901';
@@ -29,9 +35,18 @@ export interface Given {
 export function given(description: Given): RenderInput {
   const name = description.service ?? 'ledger_api';
   const instanceName = description.instance ?? 'main';
-  const system = systemConfigOf({ cluster: 'lab-east', clusters: ['lab-east'], docker_registry: 'registry.example.net', volumes: [], ...description.system });
+  const system = systemConfigOf({
+    cluster: 'lab-east',
+    clusters: ['lab-east'],
+    docker_registry: 'registry.example.net',
+    volumes: [],
+    ...description.system,
+  });
   const files: Record<string, string> = {
-    [`${name}/${description.type ?? 'kubernetes'}-lab-east.yaml`]: `${instanceName}:\n${description.yaml.split('\n').map((line) => `  ${line}`).join('\n')}\n`,
+    [`${name}/${description.type ?? 'kubernetes'}-lab-east.yaml`]: `${instanceName}:\n${description.yaml
+      .split('\n')
+      .map((line) => `  ${line}`)
+      .join('\n')}\n`,
     ...description.files,
   };
   if (description.smartstack !== undefined) files[`${name}/smartstack.yaml`] = description.smartstack;
@@ -87,5 +102,11 @@ export function mainOf(result: RenderedInstance): Record<string, unknown> {
 /** Variables of the main container in order, `name=value` or `name<-source`. */
 export function environmentOf(result: RenderedInstance): readonly string[] {
   const env = mainOf(result)['env'] as readonly { name: string; value?: string; valueFrom?: Record<string, Record<string, unknown>> }[];
-  return env.map((entry) => (entry.valueFrom === undefined ? `${entry.name}=${entry.value}` : `${entry.name}<-${Object.entries(entry.valueFrom).map(([kind, from]) => `${kind}:${String(from['fieldPath'] ?? `${String(from['name'])}/${String(from['key'])}`)}`).join()}`));
+  return env.map((entry) =>
+    entry.valueFrom === undefined
+      ? `${entry.name}=${entry.value}`
+      : `${entry.name}<-${Object.entries(entry.valueFrom)
+          .map(([kind, from]) => `${kind}:${String(from['fieldPath'] ?? `${String(from['name'])}/${String(from['key'])}`)}`)
+          .join()}`,
+  );
 }

@@ -1,1 +1,0 @@
-const c=661,m=[661],s={661:((d,o,t)=>{t.r(o),t.d(o,{EnvHttpProxyAgent:()=>e,fetch:()=>P});var _=t(995),r=t(372),E=t(78);const v=(0,_.createRequire)(import.meta.url);var n=(0,E.f1)((0,r.L)(),1),e=n.EnvHttpProxyAgent,P=n.fetch})};export{c as id,m as ids,s as modules};

@@ -1,1 +1,0 @@
-const u=167,T=[167],W={167:((R,o,_)=>{_.r(o),_.d(o,{openRepositories:()=>s});var E=_(995),n=_(490),O=_(257),m=_(404),c=_(179);const d=(0,E.createRequire)(import.meta.url);function s(t){const M=(0,n.JY)(t);return(P,D)=>(0,n._M)(M,P,D)}})};export{u as id,T as ids,W as modules};

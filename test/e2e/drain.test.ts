@@ -1,0 +1,124 @@
+/** Pods that really serve: drained from outside before an upthendown bounce ends them, and watched while crossover bounces end them. */
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { createScene, sha, type Scene } from '../support/deploy-scene.ts';
+import { describeWith, root } from '../support/requirements.ts';
+import { ensureDocker, startCluster, startRegistry, type Cluster, type Docker, type Registry } from '../testbed/index.ts';
+import { bring } from '../testbed/parts/debian.ts';
+import { must } from '../testbed/parts/run.ts';
+
+const NAME = `drn-e2e-${process.pid}`;
+const log = (line: string): void => {
+  process.stderr.write(`testbed: ${line}\n`);
+};
+
+/** Serves `/`; `/cgi-bin/drain` and the others answer as the http drain method asks; idle 3 s after the drain. What it was asked is in its log. */
+const DOCKERFILE = `FROM scratch
+COPY busybox /bin/busybox
+RUN ["/bin/busybox", "--install", "-s", "/bin"]
+RUN mkdir -p /www/cgi-bin /tmp && chmod 1777 /tmp && echo hello > /www/index.html
+COPY cgi/ /www/cgi-bin/
+RUN chmod 755 /www/cgi-bin/*
+CMD ["/bin/sh", "-c", "trap 'exit 0' TERM; httpd -f -p 8888 -h /www & wait $!"]
+`;
+const said = 'echo "$REQUEST_METHOD $SCRIPT_NAME $QUERY_STRING" >&2\n';
+const answer = (status: number): string => `printf 'Status: ${status}\\r\\nContent-Type: text/plain\\r\\n\\r\\n${status}\\n'\n`;
+const CGI: Record<string, string> = {
+  drain: `#!/bin/sh\n${said}date +%s > /tmp/drained\n${answer(200)}`,
+  undrain: `#!/bin/sh\n${said}rm -f /tmp/drained\n${answer(200)}`,
+  draining: `#!/bin/sh\n${said}if [ -f /tmp/drained ]; then\n${answer(200)}else\n${answer(404)}fi\n`,
+  idle: `#!/bin/sh\n${said}if [ -f /tmp/drained ] && [ $(( $(date +%s) - $(cat /tmp/drained) )) -ge 3 ]; then\n${answer(200)}else\n${answer(409)}fi\n`,
+};
+const spec = (call: string, method: string): string =>
+  `{url_format: 'http://{host}:{port}/cgi-bin/${call}?of={nerve_ns}', method: ${method}, success_codes: '200'}`;
+const HTTP = `drain_method: http, drain_method_params: {drain: ${spec('drain', 'POST')}, stop_draining: ${spec('undrain', 'POST')}, is_draining: ${spec('draining', 'GET')}, is_safe_to_kill: ${spec('idle', 'GET')}}`;
+const instance = (name: string, seconds: number, more = '', count = 2): string =>
+  `{cpus: 0.05, mem: 32, disk: 32, instances: ${count}, deploy_group: prod, registrations: [web.${name}], bounce_margin_factor: 1, healthcheck_mode: http, healthcheck_uri: /, healthcheck_grace_period_seconds: 1, healthcheck_interval_seconds: 1, lifecycle: {pre_stop_drain_seconds: ${seconds}}${more === '' ? '' : `, ${more}`}}`;
+
+describeWith([root()], 'bounces of pods that serve', () => {
+  let docker: Docker, registry: Registry, cluster: Cluster, scene: Scene;
+  const context = fs.mkdtempSync(path.join(os.tmpdir(), 'paasta-e2e-drain-'));
+
+  beforeAll(async () => {
+    docker = await ensureDocker({ name: NAME, log });
+    registry = await startRegistry({ name: NAME, log });
+    cluster = await startCluster({ name: NAME, size: 'full', registry, log });
+    await cluster.must(['label', 'nodes', '--all', '--overwrite', 'yelp.com/pool=default']);
+    fs.copyFileSync(path.join(await bring('own', ['busybox-static'], log), 'bin', 'busybox'), path.join(context, 'busybox'));
+    fs.mkdirSync(path.join(context, 'cgi'));
+    for (const [name, text] of Object.entries(CGI)) fs.writeFileSync(path.join(context, 'cgi', name), text);
+    fs.writeFileSync(path.join(context, 'Dockerfile'), DOCKERFILE);
+    const tags = ['a', 'b'].map((digit) => ['--tag', `${registry.host}/team/services-web:paasta-${sha(digit)}`]).flat();
+    await must([docker.dockerPath, 'build', '--quiet', '--push', ...tags, context], {
+      env: { ...docker.env, DOCKER_CONFIG: registry.dockerConfigDir },
+    });
+    scene = createScene(cluster);
+    scene.system({ docker_registry: `${registry.host}/team` });
+    scene.write(
+      'web/kubernetes-lab.yaml',
+      `polite: ${instance('polite', 0, `bounce_method: upthendown, ${HTTP}`)}\npatient: ${instance('patient', 5)}\nhasty: ${instance('hasty', 0, '', 4)}\n`,
+    );
+    scene.write('web/smartstack.yaml', ['polite', 'patient', 'hasty'].map((name, i) => `${name}: {proxy_port: ${20_001 + i}}\n`).join(''));
+    scene.mark('web', { prod: sha('a') });
+  }, 900_000);
+  afterAll(async () => {
+    scene.remove();
+    await cluster.stop();
+    await registry.stop();
+    await docker.stop();
+    fs.rmSync(context, { recursive: true, force: true });
+  });
+
+  it('drains old pods over HTTP before it ends them, and proves when pods left traffic', async () => {
+    const first = await scene.deploy({ service: 'web', 'stability-window': '0s', timeout: '2m' }, { deadline: 150_000 });
+    expect(first.code).toBe(0);
+    expect(first.text).not.toContain('drain proof');
+    // crossover leaves the drain to preStop; nobody wrote a drain method there
+    expect(first.text).not.toContain('DRAIN_WITHOUT_EFFECT');
+
+    let heard = '';
+    const logs = spawn(
+      cluster.kubectlPath,
+      [
+        '--kubeconfig',
+        cluster.kubeconfigPath,
+        '-n',
+        'paastasvc-web',
+        'logs',
+        '-f',
+        '--prefix',
+        '-l',
+        'paasta.yelp.com/instance=polite',
+        '--max-log-requests',
+        '10',
+      ],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    logs.stdout.on('data', (chunk: Buffer) => {
+      heard += chunk.toString();
+    });
+    scene.mark('web', { prod: sha('b') });
+    const bounced = await scene.deploy({ service: 'web', 'stability-window': '0s', timeout: '3m' }, { deadline: 200_000 });
+    logs.kill();
+    expect(bounced.code).toBe(0);
+
+    // each of the two old pods was drained once, and asked until it was idle
+    const asked = (line: string): number => heard.split('\n').filter((l) => l.includes(line)).length;
+    expect(asked('POST /cgi-bin/drain of=web.polite')).toBe(2);
+    expect(asked('GET /cgi-bin/idle of=web.polite')).toBeGreaterThanOrEqual(4);
+    expect(asked('/cgi-bin/undrain')).toBe(0);
+    const seconds = (name: string): number =>
+      Number(
+        new RegExp(`web\\.${name}: drain proof: 2 pods left traffic at least ([0-9.]+) s before they ended`).exec(bounced.text)?.[1] ??
+          `no proof of ${name}`,
+      );
+    // it has no preStop: what keeps it alive out of traffic is the drain alone
+    expect(seconds('polite')).toBeGreaterThanOrEqual(2);
+    expect(seconds('patient')).toBeGreaterThanOrEqual(1);
+    // the control: nothing waits
+    expect(bounced.text).toMatch(/web\.hasty: drain proof: [1-4] pods? ended less than 1\.0 s after leaving traffic: web-hasty-/);
+    expect(bounced.text).toContain('set lifecycle.pre_stop_drain_seconds');
+  }, 500_000);
+});

@@ -1,0 +1,245 @@
+/**
+ * Deploys in this process against a real API server, each run with a connection of its own, and ends a run in the middle of its n-th
+ * write as a kill would: nothing that it has begun is finished. Beside it an observer counts what serves.
+ */
+import {
+  converge,
+  type ClusterAccess,
+  type ConvergeRequest,
+  type ConvergeResult,
+  type VersionSource,
+} from '../../src/shared/converge/index.ts';
+import { connectCluster, type Cluster as Door } from '../../src/shared/kubernetes/index.ts';
+import { KINDS, type KindName, type KubeObject, type Pod } from '../../src/shared/objects/types.ts';
+import { objectKey } from '../../src/shared/plan/index.ts';
+import { systemClock } from '../../src/shared/runtime/clock.ts';
+import { loadSoaConfigs, systemConfigOf, type Value } from '../../src/shared/soa-configs/index.ts';
+import type { Change } from '../../src/shared/converge/ports.ts';
+import type { Cluster } from '../testbed/index.ts';
+import { memoryTree } from './memory-tree.ts';
+import { recordingLog, type RecordingLog } from './recording.ts';
+
+/** Watches, of which those of EndpointSlices tell only their first list until `traffic` says so. */
+async function* lateTraffic(access: Door, traffic: Promise<void>, args: Parameters<Door['watch']>): AsyncGenerator<Change> {
+  for await (const change of access.watch(...args)) {
+    if (args[0].plural === KINDS.EndpointSlice.plural && change.type !== 'reset') await traffic;
+    yield change;
+  }
+}
+
+/** Ends a run after this many writes; what comes later is never answered. */
+function killAfter(
+  access: Door,
+  limit: number,
+  kill: () => void,
+  traffic: Promise<void> | undefined,
+): { readonly access: ClusterAccess; readonly writes: () => number } {
+  let writes = 0;
+  let dead = false;
+  const forever = new Promise<never>(() => undefined);
+  const proxy = new Proxy(access, {
+    get(target, name) {
+      const own: unknown = Reflect.get(target, name, target);
+      if (typeof own !== 'function') return own;
+      const call = own.bind(target) as (...args: unknown[]) => unknown;
+      if (name === 'watch' && traffic !== undefined) return (...args: Parameters<Door['watch']>) => lateTraffic(target, traffic, args);
+      if (!['apply', 'patch', 'delete'].includes(String(name)))
+        return (...args: unknown[]) => (dead && name !== 'watch' ? forever : call(...args));
+      return async (...args: unknown[]) => {
+        if (dead) return forever;
+        if ((args[1] as { dryRun?: boolean } | undefined)?.dryRun === true) return call(...args);
+        if (++writes < limit) return call(...args);
+        dead = true;
+        // The server does what it was asked; nobody hears the answer.
+        await (call(...args) as Promise<unknown>).catch(() => undefined);
+        kill();
+        return forever;
+      };
+    },
+  });
+  return { access: proxy as unknown as ClusterAccess, writes: () => writes };
+}
+
+export interface Run {
+  /** `undefined`: it was killed. */
+  readonly result: ConvergeResult | undefined;
+  readonly writes: number;
+  readonly log: RecordingLog;
+}
+
+export interface RunOptions {
+  readonly files: Readonly<Record<string, string>>;
+  readonly version: string;
+  readonly killAfter?: number;
+  /** Until then the run hears of no change of traffic, as with an endpoint controller that has much to do. */
+  readonly traffic?: Promise<void>;
+  readonly forceBounce?: string;
+  readonly stop?: boolean;
+  readonly soaCommit?: string;
+  readonly request?: Partial<ConvergeRequest>;
+  readonly system?: Readonly<Record<string, Value>>;
+}
+
+async function connect(cluster: Pick<Cluster, 'kubeconfigPath'>, signal: AbortSignal, userAgent: string): Promise<Door> {
+  return connectCluster({
+    kubeconfig: { kind: 'file', path: cluster.kubeconfigPath },
+    userAgent,
+    log: recordingLog(),
+    mask: () => undefined,
+    clock: systemClock,
+    signal,
+    env: {},
+  });
+}
+
+/** One run of deploy. */
+export async function runDeploy(cluster: Pick<Cluster, 'kubeconfigPath'>, options: RunOptions): Promise<Run> {
+  const abort = new AbortController();
+  const door = await connect(cluster, abort.signal, 'paasta-actions deploy');
+  const log = recordingLog();
+  const system = systemConfigOf({
+    clusters: ['lab'],
+    docker_registry: 'registry.invalid',
+    volumes: [],
+    pre_stop: 'native',
+    ...options.system,
+  });
+  const control = {
+    desiredState: options.stop === true ? ('stop' as const) : ('start' as const),
+    forceBounce: options.forceBounce ?? null,
+  };
+  const versions: VersionSource = {
+    deployments: (service) =>
+      Promise.resolve({
+        service,
+        source: 'test',
+        version: () => ({ sha: options.version, imageVersion: null, dockerImage: `services-${service}:paasta-${options.version}` }),
+        control: () => control,
+        problems: [],
+      }),
+  };
+  const killed = new Promise<undefined>((resolve) => {
+    abort.signal.addEventListener('abort', () => {
+      resolve(undefined);
+    });
+  });
+  const kill = (): void => {
+    abort.abort();
+  };
+  const cut = killAfter(door, options.killAfter ?? Number.POSITIVE_INFINITY, kill, options.traffic);
+  const soa = loadSoaConfigs(memoryTree(options.files), system);
+  const request: ConvergeRequest = {
+    selection: { cluster: 'lab', service: undefined, instances: [], deployGroup: undefined },
+    mode: 'apply',
+    adopt: false,
+    timeout: 60_000,
+    soa: options.soaCommit === undefined ? soa : { ...soa, commit: options.soaCommit },
+    system,
+    options: { pinDigest: false, preStop: 'native' },
+    ...options.request,
+  };
+  const running = converge(request, { cluster: cut.access, versions, digests: undefined, log, clock: systemClock, signal: abort.signal });
+  running.catch(() => undefined);
+  try {
+    return { result: await Promise.race([running, killed]), writes: cut.writes(), log };
+  } finally {
+    await door.close();
+  }
+}
+
+interface Slice extends KubeObject {
+  readonly endpoints?: readonly { readonly conditions?: { readonly ready?: boolean }; readonly addresses?: readonly string[] }[] | null;
+}
+
+/** What the API server says about who serves, from its own watch. */
+export interface Observer {
+  /** Ready endpoints now. */
+  serving(): number;
+  /** Fewest ready endpoints since the last call of `begin`. */
+  fewest(): number;
+  /** Most versions that had ready pods at one moment since `begin`. */
+  mostVersions(): number;
+  /** Most pods that were not on their way out at one moment since `begin`. */
+  mostPods(): number;
+  begin(): void;
+  stop(): Promise<void>;
+}
+
+/** Follows the EndpointSlices of a Service (in any namespace) and the pods of a service, or of one instance. */
+export async function observeService(cluster: Cluster, service: string, paastaService: string, instance?: string): Promise<Observer> {
+  const abort = new AbortController();
+  const door = await connect(cluster, abort.signal, 'observer');
+  const slices = new Map<string, number>();
+  const pods = new Map<string, Pod>();
+  let [fewest, most, crowd] = [Number.POSITIVE_INFINITY, 0, 0];
+  const staying = (): Pod[] =>
+    [...pods.values()].filter(
+      (p) => p.metadata.deletionTimestamp === undefined && p.status?.phase !== 'Failed' && p.status?.phase !== 'Succeeded',
+    );
+  const serving = (): number => [...slices.values()].reduce((sum, n) => sum + n, 0);
+  const versions = (): number =>
+    new Set(
+      staying()
+        .filter((p) => p.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') === true)
+        .map((p) => p.metadata.labels?.['paasta.yelp.com/git_sha']),
+    ).size;
+  const note = (): void => {
+    fewest = Math.min(fewest, serving());
+    most = Math.max(most, versions());
+    crowd = Math.max(crowd, staying().length);
+  };
+  const follow = async (
+    kind: KindName,
+    labelSelector: string,
+    put: (o: KubeObject) => void,
+    gone: (o: KubeObject) => void,
+    clear: () => void,
+  ): Promise<void> => {
+    for await (const change of door.watch(KINDS[kind], { labelSelector, signal: abort.signal })) {
+      if (change.type === 'reset') {
+        clear();
+        change.items.forEach(put);
+      } else if (change.type === 'put') put(change.object);
+      else if (change.type === 'gone') gone(change.object);
+      note();
+    }
+  };
+  const ready = (o: KubeObject): number =>
+    ((o as Slice).endpoints ?? []).filter((e) => e.conditions?.ready !== false).flatMap((e) => e.addresses ?? []).length;
+  const done = Promise.allSettled([
+    follow(
+      'EndpointSlice',
+      `kubernetes.io/service-name=${service}`,
+      (o) => slices.set(objectKey(o), ready(o)),
+      (o) => slices.delete(objectKey(o)),
+      () => {
+        slices.clear();
+      },
+    ),
+    follow(
+      'Pod',
+      `paasta.yelp.com/service=${paastaService}${instance === undefined ? '' : `,paasta.yelp.com/instance=${instance}`}`,
+      (o) => pods.set(objectKey(o), o as Pod),
+      (o) => pods.delete(objectKey(o)),
+      () => {
+        pods.clear();
+      },
+    ),
+  ]);
+  return {
+    serving,
+    fewest: () => fewest,
+    mostVersions: () => most,
+    mostPods: () => crowd,
+    begin: () => {
+      fewest = serving();
+      most = versions();
+      crowd = staying().length;
+    },
+    stop: async () => {
+      abort.abort();
+      await done;
+      await door.close();
+    },
+  };
+}
