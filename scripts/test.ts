@@ -12,6 +12,7 @@ process.exitCode = await runSteps([
     name: 'testbed',
     about: 'what the machine lacks is brought (seconds; on a cold machine 4 to 8 minutes, most of it the first build of Kubernetes)',
     argv: ['node', 'test/testbed/cli.ts', 'bring'],
+    always: true,
   },
   jestStep('integration', 'against real git, docker, a registry and an API server (3 min)', '--maxWorkers=2'),
   jestStep('bundle', 'the committed bundles, run as the runner runs them (2 min)', '--maxWorkers=2'),
