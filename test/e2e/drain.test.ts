@@ -1,28 +1,10 @@
 /** Pods that really serve: drained from outside before an upthendown bounce ends them, and watched while crossover bounces end them. */
 import { spawn } from 'node:child_process';
-import fs from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
-import { createScene, sha, type Scene } from '../support/deploy-scene.ts';
+import { sha } from '../support/deploy-scene.ts';
 import { describeWith, root } from '../support/requirements.ts';
-import { ensureDocker, startCluster, startRegistry, type Cluster, type Docker, type Registry } from '../testbed/index.ts';
-import { bring } from '../testbed/parts/debian.ts';
-import { must } from '../testbed/parts/run.ts';
+import { serving, startServing, type ServingScene } from '../support/serving-scene.ts';
 
-const NAME = `drn-e2e-${process.pid}`;
-const log = (line: string): void => {
-  process.stderr.write(`testbed: ${line}\n`);
-};
-
-/** Serves `/`; `/cgi-bin/drain` and the others answer as the http drain method asks; idle 5 s after the drain. What it was asked is in its log. */
-const DOCKERFILE = `FROM scratch
-COPY busybox /bin/busybox
-RUN ["/bin/busybox", "--install", "-s", "/bin"]
-RUN mkdir -p /www/cgi-bin /tmp && chmod 1777 /tmp && echo hello > /www/index.html
-COPY cgi/ /www/cgi-bin/
-RUN chmod 755 /www/cgi-bin/*
-CMD ["/bin/sh", "-c", "trap 'exit 0' TERM; httpd -f -p 8888 -h /www & wait $!"]
-`;
+/** They answer as the http drain method asks; idle 5 s after the drain. What was asked is in the log. */
 const said = 'echo "$REQUEST_METHOD $SCRIPT_NAME $QUERY_STRING" >&2\n';
 const answer = (status: number): string => `printf 'Status: ${status}\\r\\nContent-Type: text/plain\\r\\n\\r\\n${status}\\n'\n`;
 const CGI: Record<string, string> = {
@@ -35,43 +17,28 @@ const spec = (call: string, method: string): string =>
   `{url_format: 'http://{host}:{port}/cgi-bin/${call}?of={nerve_ns}', method: ${method}, success_codes: '200'}`;
 const HTTP = `drain_method: http, drain_method_params: {drain: ${spec('drain', 'POST')}, stop_draining: ${spec('undrain', 'POST')}, is_draining: ${spec('draining', 'GET')}, is_safe_to_kill: ${spec('idle', 'GET')}}`;
 const instance = (name: string, seconds: number, more = '', count = 2): string =>
-  `{cpus: 0.05, mem: 32, disk: 32, instances: ${count}, deploy_group: prod, registrations: [web.${name}], bounce_margin_factor: 1, healthcheck_mode: http, healthcheck_uri: /, healthcheck_grace_period_seconds: 1, healthcheck_interval_seconds: 1, lifecycle: {pre_stop_drain_seconds: ${seconds}}${more === '' ? '' : `, ${more}`}}`;
+  serving(count, seconds, `registrations: [web.${name}], bounce_margin_factor: 1${more === '' ? '' : `, ${more}`}`);
 
 describeWith([root()], 'bounces of pods that serve', () => {
-  let docker: Docker, registry: Registry, cluster: Cluster, scene: Scene;
-  const context = fs.mkdtempSync(path.join(os.tmpdir(), 'paasta-e2e-drain-'));
+  let world: ServingScene;
 
   beforeAll(async () => {
-    docker = await ensureDocker({ name: NAME, log });
-    registry = await startRegistry({ name: NAME, log });
-    cluster = await startCluster({ name: NAME, size: 'full', registry, log });
-    await cluster.must(['label', 'nodes', '--all', '--overwrite', 'yelp.com/pool=default']);
-    fs.copyFileSync(path.join(await bring('own', ['busybox-static'], log), 'bin', 'busybox'), path.join(context, 'busybox'));
-    fs.mkdirSync(path.join(context, 'cgi'));
-    for (const [name, text] of Object.entries(CGI)) fs.writeFileSync(path.join(context, 'cgi', name), text);
-    fs.writeFileSync(path.join(context, 'Dockerfile'), DOCKERFILE);
-    const tags = ['a', 'b'].map((digit) => ['--tag', `${registry.host}/team/services-web:paasta-${sha(digit)}`]).flat();
-    await must([docker.dockerPath, 'build', '--quiet', '--push', ...tags, context], {
-      env: { ...docker.env, DOCKER_CONFIG: registry.dockerConfigDir },
-    });
-    scene = createScene(cluster);
-    scene.system({ docker_registry: `${registry.host}/team` });
-    scene.write(
+    world = await startServing(`drn-e2e-${process.pid}`, CGI);
+    world.scene.write(
       'web/kubernetes-lab.yaml',
       `polite: ${instance('polite', 0, `bounce_method: upthendown, ${HTTP}`)}\npatient: ${instance('patient', 5)}\nhasty: ${instance('hasty', 0, '', 4)}\n`,
     );
-    scene.write('web/smartstack.yaml', ['polite', 'patient', 'hasty'].map((name, i) => `${name}: {proxy_port: ${20_001 + i}}\n`).join(''));
-    scene.mark('web', { prod: sha('a') });
+    world.scene.write(
+      'web/smartstack.yaml',
+      ['polite', 'patient', 'hasty'].map((name, i) => `${name}: {proxy_port: ${20_001 + i}}\n`).join(''),
+    );
   }, 900_000);
   afterAll(async () => {
-    scene.remove();
-    await cluster.stop();
-    await registry.stop();
-    await docker.stop();
-    fs.rmSync(context, { recursive: true, force: true });
+    await (world as ServingScene | undefined)?.stop();
   });
 
   it('drains old pods over HTTP before it ends them, and proves when pods left traffic', async () => {
+    const { cluster, scene } = world;
     const first = await scene.deploy({ service: 'web', 'stability-window': '0s', timeout: '2m' }, { deadline: 150_000 });
     expect(first.code).toBe(0);
     expect(first.text).not.toContain('drain proof');

@@ -5,31 +5,16 @@
  * one by one; where a method takes old ones away at the same time, how many are seen at once is up to the order of two controllers, so
  * there the pods are held to the peak as a bound.
  */
-import fs from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { connectCluster } from '../../src/shared/kubernetes/index.ts';
 import { KINDS, type KindName, type KubeObject, type Pod } from '../../src/shared/objects/types.ts';
 import { systemClock } from '../../src/shared/runtime/clock.ts';
-import { createScene, sha, type Scene } from '../support/deploy-scene.ts';
+import { sha } from '../support/deploy-scene.ts';
 import { recordingLog } from '../support/recording.ts';
 import { describeWith, root } from '../support/requirements.ts';
-import { ensureDocker, startCluster, startRegistry, type Cluster, type Docker, type Registry } from '../testbed/index.ts';
-import { bring } from '../testbed/parts/debian.ts';
-import { must } from '../testbed/parts/run.ts';
+import { serving, startServing, type ServingScene } from '../support/serving-scene.ts';
 
-const NAME = `pre-e2e-${process.pid}`;
-const log = (line: string): void => {
-  process.stderr.write(`testbed: ${line}\n`);
-};
-const DOCKERFILE = `FROM scratch
-COPY busybox /bin/busybox
-RUN ["/bin/busybox", "--install", "-s", "/bin"]
-RUN mkdir -p /www && echo hello > /www/index.html
-CMD ["/bin/sh", "-c", "trap 'exit 0' TERM; httpd -f -p 8888 -h /www & wait $!"]
-`;
-const instance = (count: number, more: string): string =>
-  `{cpus: 0.02, mem: 32, disk: 32, instances: ${count}, deploy_group: prod, healthcheck_mode: http, healthcheck_uri: /, healthcheck_grace_period_seconds: 1, healthcheck_interval_seconds: 1, lifecycle: {pre_stop_drain_seconds: 1}, ${more}}`;
 /** What is foretold by the rule of each method, so that plan and watch cannot be wrong together. */
 const METHODS: readonly (readonly [name: string, wanted: number, more: string, surge: number, minimum: number])[] = [
   ['crossover', 3, 'bounce_method: crossover, bounce_margin_factor: 1', 3, 3],
@@ -53,38 +38,21 @@ interface Seen {
 }
 
 describeWith([root()], 'what a plan foretells of a bounce', () => {
-  let docker: Docker, registry: Registry, cluster: Cluster, scene: Scene;
-  const context = fs.mkdtempSync(path.join(os.tmpdir(), 'paasta-e2e-prediction-'));
+  let world: ServingScene;
 
   beforeAll(async () => {
-    docker = await ensureDocker({ name: NAME, log });
-    registry = await startRegistry({ name: NAME, log });
-    cluster = await startCluster({ name: NAME, size: 'full', registry, log });
-    await cluster.must(['label', 'nodes', '--all', '--overwrite', 'yelp.com/pool=default']);
-    fs.copyFileSync(path.join(await bring('own', ['busybox-static'], log), 'bin', 'busybox'), path.join(context, 'busybox'));
-    fs.writeFileSync(path.join(context, 'Dockerfile'), DOCKERFILE);
-    const tags = ['a', 'b'].map((digit) => ['--tag', `${registry.host}/team/services-web:paasta-${sha(digit)}`]).flat();
-    await must([docker.dockerPath, 'build', '--quiet', '--push', ...tags, context], {
-      env: { ...docker.env, DOCKER_CONFIG: registry.dockerConfigDir },
-    });
-    scene = createScene(cluster);
-    scene.system({ docker_registry: `${registry.host}/team` });
-    scene.write('web/kubernetes-lab.yaml', METHODS.map(([name, wanted, more]) => `${name}: ${instance(wanted, more)}\n`).join(''));
-    scene.mark('web', { prod: sha('a') });
+    world = await startServing(`pre-e2e-${process.pid}`);
+    world.scene.write('web/kubernetes-lab.yaml', METHODS.map(([name, wanted, more]) => `${name}: ${serving(wanted, 1, more)}\n`).join(''));
   }, 900_000);
   afterAll(async () => {
-    (scene as Scene | undefined)?.remove();
-    await cluster.stop();
-    await registry.stop();
-    await docker.stop();
-    fs.rmSync(context, { recursive: true, force: true });
+    await (world as ServingScene | undefined)?.stop();
   });
 
   /** What is seen of every instance while the body runs. */
   async function watched<T>(body: () => Promise<T>): Promise<{ readonly result: T; readonly seen: ReadonlyMap<string, Seen> }> {
     const abort = new AbortController();
     const door = await connectCluster({
-      kubeconfig: { kind: 'file', path: cluster.kubeconfigPath },
+      kubeconfig: { kind: 'file', path: world.cluster.kubeconfigPath },
       userAgent: 'observer',
       log: recordingLog(),
       mask: () => undefined,
@@ -149,12 +117,13 @@ describeWith([root()], 'what a plan foretells of a bounce', () => {
   }
 
   it('is what the watch sees, for every method', async () => {
+    const { scene } = world;
     const first = await scene.deploy({ service: 'web', 'stability-window': '0s', timeout: '3m' }, { deadline: 200_000 });
     expect(first.code).toBe(0);
     scene.mark('web', { prod: sha('b') });
     const plan = await scene.deploy({ service: 'web', mode: 'plan', 'plan-file': 'plan.json' });
     expect(plan.code).toBe(2);
-    const document = JSON.parse(fs.readFileSync(path.join(scene.directory, 'plan.json'), 'utf8')) as {
+    const document = JSON.parse(readFileSync(join(scene.directory, 'plan.json'), 'utf8')) as {
       hash: string;
       instances: {
         instance: string;
