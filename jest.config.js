@@ -20,6 +20,6 @@ const project = (displayName, extra = {}) => ({
 });
 
 export default {
-  testTimeout: 120_000,
+  testTimeout: 300_000,
   projects: [project('unit'), project('integration'), project('bundle'), project('contract'), project('e2e')],
 };
