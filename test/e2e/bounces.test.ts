@@ -90,7 +90,7 @@ describeWith([root()], 'bounces with real pods under load', () => {
         },
       );
       process.stderr.write(
-        `${method}: ${load.lost} of ${load.sent} requests lost, fewest serving ${seen.fewest()}, most pods ${seen.mostPods()}, versions at once ${seen.mostVersions()}\n`,
+        `${method}: ${load.lost} of ${load.sent} requests lost, fewest serving ${seen.fewest()}, most pods ${seen.mostPods()}, versions at once ${seen.mostVersions()}; the client stood still for ${load.stalled} ms at most\n`,
       );
       return { planned, load, seen };
     } finally {

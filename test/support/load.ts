@@ -3,6 +3,7 @@
  * Bounded in time and count, and only to loopback.
  */
 import http from 'node:http';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 
 export interface LoadResult {
   readonly sent: number;
@@ -11,6 +12,8 @@ export interface LoadResult {
   readonly reasons: Readonly<Record<string, number>>;
   /** Body → how often: which version answered. */
   readonly answers: Readonly<Record<string, number>>;
+  /** Milliseconds for which this process itself stood still, at most: what is lost then says little about the service. */
+  readonly stalled: number;
 }
 
 export interface Load {
@@ -29,6 +32,8 @@ export function startLoad(options: { port: number; rate: number; path?: string; 
   let lost = 0;
   let open = 0;
   const began = performance.now();
+  const delay = monitorEventLoopDelay({ resolution: 10 });
+  delay.enable();
   const maxRequests = options.maxRequests ?? 200_000;
   const lose = (reason: string): void => {
     lost++;
@@ -91,7 +96,8 @@ export function startLoad(options: { port: number; rate: number; path?: string; 
       const end = Date.now() + 11_000;
       while (open > 0 && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 20));
       agent.destroy();
-      return { sent, lost, reasons, answers };
+      delay.disable();
+      return { sent, lost, reasons, answers, stalled: Math.round(delay.max / 1e6) };
     },
   };
 }
