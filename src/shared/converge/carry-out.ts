@@ -1,5 +1,6 @@
 /** The second half of a pass: write what is planned, watch until every instance has its verdict, look at how pods left. */
 import { CancelledError, UserError, type Problem } from '../contract/errors.ts';
+import { standing, type Standing } from '../health/index.ts';
 import { KINDS, type KindName, type KubeObject } from '../objects/types.ts';
 import { allSteps, objectKey, type InstancePlan } from '../plan/index.ts';
 import { Board, type Place } from './board.ts';
@@ -8,7 +9,7 @@ import { DrainWatch } from './drain-proof.ts';
 import { draining } from './drain.ts';
 import { execute, type Executed } from './execute.ts';
 import type { Foreseen } from './foresee.ts';
-import { hiddenFrom, OURS, streamsOf, type Selectors, type Sight } from './observe.ts';
+import { hiddenFrom, lookAtPods, OURS, selectorsFor, streamsOf, type Selectors, type Sight } from './observe.ts';
 import type { Outcomes } from './outcomes.ts';
 import type { ConvergePorts } from './ports.ts';
 import { preflight, type Permitted } from './preflight.ts';
@@ -52,15 +53,24 @@ function targetOf(plan: InstancePlan, since: number, board: Board, request: Conv
   };
 }
 
-function streamsFor(sight: Sight, plans: readonly InstancePlan[], selectors: Selectors): WaitOptions['streams'] {
+/** `pods`: what is looked at of ReplicaSets and pods; `undefined`: nothing. */
+function streamsFor(
+  sight: Sight,
+  plans: readonly InstancePlan[],
+  selectors: Selectors,
+  pods: Selectors | undefined,
+): WaitOptions['streams'] {
   const old = plans.flatMap((p) => (p.rollout.kind === 'side-by-side' ? p.rollout.old : []));
   const workloads = [...new Set([...plans.map((p) => p.rendered.workload.kind), ...old.map((o) => o.kind)])].filter(
     (k): k is KindName => k in KINDS,
   );
   const namespaces = [...new Set([...plans.map((p) => p.rendered.namespace), ...old.map((o) => o.metadata.namespace ?? '')])];
-  const labelled = [...workloads, 'ReplicaSet' as const, 'Pod' as const].flatMap((kind) =>
-    streamsOf(sight, kind, { labelSelector: selectors.workloads }),
-  );
+  const labelled = [
+    ...workloads.flatMap((kind) => streamsOf(sight, kind, { labelSelector: selectors.workloads })),
+    ...(pods === undefined
+      ? []
+      : (['ReplicaSet', 'Pod'] as const).flatMap((kind) => streamsOf(sight, kind, { labelSelector: pods.workloads }))),
+  ];
   const beside = (['PodDisruptionBudget', 'HorizontalPodAutoscaler'] as const).filter(
     (kind) => sight.versions.has(kind) && plans.some((p) => p.rendered.companions.some((c) => c.kind === kind)),
   );
@@ -77,6 +87,31 @@ function streamsFor(sight: Sight, plans: readonly InstancePlan[], selectors: Sel
     listing: { fieldSelector: 'type=Warning', ...(namespace === undefined ? {} : { namespace }) },
   }));
   return [...labelled, ...watched, ...events];
+}
+
+/**
+ * Instances that need no look at their pods, with what their workload says. In `mode: wait` somebody else bounces, and after a run of
+ * `upthendown` that was killed the last pods of the old workload belong to none any more: then it says too little.
+ */
+function standingOnes(targets: ReadonlyMap<InstancePlan, Target>, board: Board, now: number): ReadonlyMap<Target, Standing> {
+  return new Map(
+    [...targets].flatMap(([{ rendered }, target]) => {
+      if (!target.untouched || target.mayNotHaveBegun || rendered.bounceMethod === 'upthendown') return [];
+      const companions = target.companions.flatMap((key) => board.object(key) ?? []);
+      const found = standing(target.expectation, board.evidence(target.place), companions, now);
+      return found === undefined ? [] : [[target, found] as const];
+    }),
+  );
+}
+
+/** What is looked at of ReplicaSets and pods: those of the services that have an instance which does not stand by itself. */
+function podsToSee(plans: readonly InstancePlan[], { options }: ConvergeRequest): Selectors | undefined {
+  if (plans.length === 0) return undefined;
+  return selectorsFor(
+    plans.map(({ rendered }) => rendered.service),
+    plans.map(({ rendered }) => rendered.namespace),
+    options.prefixes,
+  );
 }
 
 export interface CarriedOut {
@@ -96,11 +131,30 @@ export async function carryOut(
   const all: Problem[] = [];
 
   const board = new Board(request.options.prefixes);
-  for (const object of [...sight.objects.values(), ...sight.owned]) board.put(object);
+  for (const object of sight.objects.values()) board.put(object);
+  const since = clock.now();
+  const active = plan.instances.filter(({ action }) => action !== 'blocked' && action !== 'left');
+  const targets = new Map(active.map((instance) => [instance, targetOf(instance, since, board, request)]));
+  const stands = standingOnes(targets, board, since);
+  for (const [target, { verdict, warnings }] of stands)
+    outcomes.final(target, { verdict, end: 'settled', at: since, warnings }, request.timeout);
+  const others = active.filter((instance) => !stands.has(targets.get(instance) as Target));
+  const pods = podsToSee(others, request);
+  const writes = request.mode === 'apply' && allSteps(plan).length > 0;
+  const unasked: Permitted = { plan, refused: [], lacking: new Map(), problems: [] };
+  const [permitted] = await Promise.all([
+    writes ? preflight(plan, { cluster, log }) : unasked,
+    pods === undefined ? undefined : lookAtPods(cluster, pods, sight),
+  ]);
+  for (const object of sight.owned) board.put(object);
+  all.push(...permitted.problems);
+  for (const { instance, problems: lacking } of permitted.refused)
+    outcomes.executed(instance, { problems: lacking, workloadWritten: false, at: clock.now() });
   const wrote = (object: KubeObject): void => {
     outcomes.writes += 1;
     board.wrote(object);
   };
+  const byTitle = new Map(plan.instances.map((i) => [`${i.rendered.service}.${i.rendered.instance}`, i]));
   const times = new BounceTimes({ cluster, log, wrote });
   const traffic = new TrafficWatch(ports);
   const drains = new DrainWatch(ports, traffic, request.options.prefixes);
@@ -108,16 +162,11 @@ export async function carryOut(
     onPods: (change) => drains.pods(change),
     timeout: request.timeout,
     stability: request.stability ?? 0,
-    streams: streamsFor(sight, plan.instances, selectors),
+    streams: streamsFor(sight, plan.instances, selectors, pods),
     onFinal: (target, verdicts) => {
       outcomes.final(target, verdicts, request.timeout);
       rollouts.stop(target.title);
-      const kept = keptBeside(
-        plan.instances.find((i) => `${i.rendered.service}.${i.rendered.instance}` === target.title),
-        verdicts,
-        board,
-        target,
-      );
+      const kept = keptBeside(byTitle.get(target.title), verdicts, board, target);
       if (kept !== undefined) outcomes.remark(target.title, kept);
       if (verdicts.verdict.state === 'proven') times.proven(target.title, verdicts.at);
     },
@@ -135,7 +184,6 @@ export async function carryOut(
       wait.drop(title);
     },
   );
-  const since = clock.now();
   const follow = (instance: InstancePlan): void => {
     const blind = ['Pod', 'ReplicaSet'].flatMap((kind) => (hiddenFrom(sight, kind, instance.rendered.namespace) ?? []).slice(0, 1));
     const target = targetOf(instance, since, board, request);
@@ -145,13 +193,7 @@ export async function carryOut(
       if (request.mode === 'apply' && instance.rollout.kind === 'side-by-side') rollouts.begin(instance, target);
     }
   };
-  const writes = request.mode === 'apply' && allSteps(plan).length > 0;
-  const permitted: Permitted = writes ? await preflight(plan, { cluster, log }) : { plan, refused: [], lacking: new Map(), problems: [] };
-  all.push(...permitted.problems);
-  for (const { instance, problems: lacking } of permitted.refused)
-    outcomes.executed(instance, { problems: lacking, workloadWritten: false, at: clock.now() });
-  for (const instance of plan.instances)
-    if (instance.action !== 'blocked' && instance.action !== 'left' && (!writes || instance.steps.length === 0)) follow(instance);
+  for (const instance of others) if (!writes || instance.steps.length === 0) follow(instance);
   wait.judgeNow();
   if (writes) drains.follow(permitted.plan.instances);
   let cancelled = false;

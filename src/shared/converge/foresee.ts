@@ -12,7 +12,6 @@ import { askOverrides, missingSecrets, overridesText, readLiveFacts } from './li
 import { furnish } from './namespaces.ts';
 import { hiddenFrom, look, lookForStrangers, observe, selectorsFor, unreadableProblem, type Selectors, type Sight } from './observe.ts';
 import type { Outcomes } from './outcomes.ts';
-import { kindsOfOwners } from './owners.ts';
 import { portOwners } from './port-owners.ts';
 import type { ConvergePorts } from './ports.ts';
 import { rehearse } from './rehearse.ts';
@@ -151,16 +150,12 @@ export async function foresee(selected: Selected, request: ConvergeRequest, port
   );
   // What the instances will surely need is looked at together with everything else, not after the rendering.
   const declares = (key: string): boolean => selected.instances.some((i) => i.config[key] !== undefined);
-  const further: readonly KindName[] = [
-    ...(declares('persistent_volumes') ? ['StatefulSet' as const] : []),
-    ...(declares('max_instances') ? ['HorizontalPodAutoscaler' as const] : []),
-  ];
-  const asksOverrides = declares('max_instances');
+  const isScaled = declares('max_instances');
   const [wishes, sight, record, overrides] = await Promise.all([
     resolveVersions(selected.instances, selected.services, ports.versions),
-    observe(cluster, selectors, further, request.early),
+    observe(cluster, selectors, isScaled ? ['HorizontalPodAutoscaler'] : [], request.early),
     readRecord(cluster),
-    asksOverrides ? askOverrides(cluster) : undefined,
+    isScaled ? askOverrides(cluster) : undefined,
   ]);
   const identity = await checkIdentity(
     cluster,
@@ -169,7 +164,6 @@ export async function foresee(selected: Selected, request: ConvergeRequest, port
     sight.objects.get(keyFor('Namespace', undefined, 'kube-system')),
     record,
   );
-  await look(cluster, kindsOfOwners(sight), selectors, sight);
   const facts = await readLiveFacts(cluster, wishes, request.system, overrides, begun);
   for (const line of overridesText(facts)) log.info(line);
   const missing = (rendered: RenderedInstance): Promise<readonly Problem[]> => missingSecrets(cluster, rendered, sight.objects);

@@ -17,12 +17,17 @@ export interface Sight {
   readonly scopes: Map<string, ReadonlyMap<string, string>>;
   /** Kinds that may be read in some namespaces, but not in this one; by `hiddenKey`. */
   readonly hidden: Map<string, readonly Problem[]>;
-  /** ReplicaSets and pods. */
+  /** ReplicaSets and pods, as far as they were looked at: `lookAtPods`. */
   readonly owned: KubeObject[];
 }
 
-/** Kinds that every pass looks at. Namespaces come without selector: one that others made serves too. */
-const BASE: readonly KindName[] = ['Namespace', 'Deployment', 'Service', 'PodDisruptionBudget', 'ReplicaSet', 'Pod'];
+/**
+ * Kinds that every pass looks at. Namespaces come without selector: one that others made serves too. StatefulSets also where none is
+ * declared: an instance that changes its kind leaves one behind.
+ */
+const BASE: readonly KindName[] = ['Namespace', 'Deployment', 'StatefulSet', 'Service', 'PodDisruptionBudget'];
+/** Most of what a cluster has to tell, and only asked of instances whose workload does not say enough. */
+const OWNED: readonly KindName[] = ['ReplicaSet', 'Pod'];
 
 export interface Selectors {
   /** Of everything that is managed, by PaaSTA or by us. */
@@ -70,6 +75,11 @@ export async function look(cluster: ClusterAccess, kinds: readonly KindName[], s
         sight.unreadable.set(name, found);
     }
   });
+}
+
+/** ReplicaSets and pods of what the selectors tell, and of nothing else, into the sight. */
+export async function lookAtPods(cluster: ClusterAccess, selectors: Selectors, sight: Sight): Promise<void> {
+  await look(cluster, OWNED, selectors, sight);
 }
 
 function refused(error: unknown): readonly Problem[] {

@@ -6,6 +6,7 @@ import {
   judgeCompanion,
   NO_HISTORY,
   NO_PROOF,
+  servingLabels,
   settle,
   watchProof,
   type Evidence,
@@ -237,9 +238,10 @@ export class Wait {
   #companions(waiting: Waiting, { pods }: Evidence, now: number): { readonly warnings: readonly Problem[]; readonly waitingFor?: string } {
     const warnings: Problem[] = [];
     const late: string[] = [];
+    const serving = servingLabels(pods);
     for (const key of waiting.target.companions) {
       const object = this.#board.object(key);
-      const found = object === undefined ? undefined : judgeCompanion(object, pods, now);
+      const found = object === undefined ? undefined : judgeCompanion(object, serving, now);
       if (found?.state === 'warned') warnings.push(found.problem);
       else if (found?.state === 'waiting') late.push(found.what);
     }

@@ -7,6 +7,9 @@ import type { Condition, KubeObject, Pod } from '../objects/types.ts';
 import { argument, plainText } from './text.ts';
 import { isReady, isTerminating } from './versions.ts';
 
+/** Labels of one pod. */
+export type PodLabels = Readonly<Record<string, string>>;
+
 export type CompanionVerdict =
   | { readonly state: 'ready' }
   /** `what` completes "waiting for …". */
@@ -77,12 +80,11 @@ function autoscaler(object: KubeObject, now: number): CompanionVerdict {
   };
 }
 
-function service(object: KubeObject, pods: readonly Pod[]): CompanionVerdict {
+function service(object: KubeObject, serving: readonly PodLabels[]): CompanionVerdict {
   const selector = object.spec?.['selector'];
-  const serving = pods.filter(isReady);
   if (typeof selector !== 'object' || selector === null || serving.length === 0) return READY;
   const wanted = Object.entries(selector as Record<string, unknown>);
-  if (serving.some((pod) => wanted.every(([key, value]) => pod.metadata.labels?.[key] === value))) return READY;
+  if (serving.some((labels) => wanted.every(([key, value]) => labels[key] === value))) return READY;
   return {
     state: 'warned',
     problem: warning(
@@ -93,8 +95,16 @@ function service(object: KubeObject, pods: readonly Pod[]): CompanionVerdict {
   };
 }
 
-/** Judges one object by its kind. `pods`: of the instance. `now` in milliseconds. Kinds without a state of their own are ready as soon as they exist. */
-export function judgeCompanion(object: KubeObject, pods: readonly Pod[], now: number): CompanionVerdict {
+/** Labels of the pods that serve. */
+export function servingLabels(pods: readonly Pod[]): readonly PodLabels[] {
+  return pods.filter(isReady).map((pod) => pod.metadata.labels ?? {});
+}
+
+/**
+ * Judges one object by its kind. `serving`: labels of the instance's ready pods. `now` in milliseconds. Kinds without a state of their own
+ * are ready as soon as they exist.
+ */
+export function judgeCompanion(object: KubeObject, serving: readonly PodLabels[], now: number): CompanionVerdict {
   if (isTerminating(object)) return { state: 'waiting', what: `${titleOf(object)}, which is being deleted, to be gone` };
   switch (object.kind) {
     case 'PodDisruptionBudget':
@@ -102,7 +112,7 @@ export function judgeCompanion(object: KubeObject, pods: readonly Pod[], now: nu
     case 'HorizontalPodAutoscaler':
       return autoscaler(object, now);
     case 'Service':
-      return service(object, pods);
+      return service(object, serving);
     default:
       return READY;
   }

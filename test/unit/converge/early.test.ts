@@ -23,7 +23,7 @@ describe('a look at the cluster that was begun early', () => {
     w.cluster.written.length = 0;
     const early = observeEarly(w.cluster, ['web']);
     await early;
-    expect(kinds.splice(0).sort()).toEqual(['Deployment', 'Namespace', 'Pod', 'PodDisruptionBudget', 'ReplicaSet', 'Service']);
+    expect(kinds.splice(0).sort()).toEqual(['Deployment', 'Namespace', 'PodDisruptionBudget', 'Service', 'StatefulSet']);
     expect((await w.run(A, { early })).instances).toMatchObject([{ state: 'unchanged' }]);
     expect([kinds, w.cluster.written]).toEqual([['HorizontalPodAutoscaler'], []]);
   });
@@ -38,7 +38,7 @@ describe('a look at the cluster that was begun early', () => {
 
   it('ends the run when the server cannot be reached', async () => {
     const w = world(FILES, [kubeSystem]);
-    w.cluster.refused.set('list Pod', new Error('connection refused'));
+    w.cluster.refused.set('list Service', new Error('connection refused'));
     const early = observeEarly(w.cluster, ['web']);
     early.catch(() => undefined);
     await expect(w.run(A, { early })).rejects.toThrow('connection refused');

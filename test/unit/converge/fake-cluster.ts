@@ -28,6 +28,7 @@ export function readyDeployment(object: KubeObject): KubeObject {
       updatedReplicas: replicas,
       readyReplicas: replicas,
       availableReplicas: replicas,
+      terminatingReplicas: 0,
       conditions: [
         { type: 'Available', status: 'True' },
         { type: 'Progressing', status: 'True', reason: 'NewReplicaSetAvailable' },

@@ -1,4 +1,4 @@
-import { judgeCompanion } from '../../../src/shared/health/index.ts';
+import { judgeCompanion, servingLabels } from '../../../src/shared/health/index.ts';
 import type { KubeObject, Pod } from '../../../src/shared/objects/types.ts';
 import { at, expectation, OLD, pod, SHA, T0, workload } from './scene.ts';
 import { judge } from '../../../src/shared/health/index.ts';
@@ -28,7 +28,7 @@ const conditions = (
 });
 const NOW = T0 + 60_000;
 const told = (o: KubeObject, pods: readonly Pod[] = []): string => {
-  const verdict = judgeCompanion(o, pods, NOW);
+  const verdict = judgeCompanion(o, servingLabels(pods), NOW);
   return verdict.state === 'ready'
     ? 'ready'
     : verdict.state === 'waiting'
