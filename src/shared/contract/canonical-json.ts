@@ -1,8 +1,24 @@
 /** One text for equal values: the ground of the config hash. */
 import { sha256Hex } from './digests.ts';
 
+/** Text that is its own JSON between quotes. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+
+/** JSON of the names of members: the same few in every object. */
+const NAMES = new Map<string, string>();
+
+function nameOf(key: string): string {
+  let name = NAMES.get(key);
+  if (name === undefined) {
+    if (NAMES.size >= 10_000) NAMES.clear();
+    NAMES.set(key, (name = JSON.stringify(key)));
+  }
+  return name;
+}
+
 /** Compact JSON with sorted keys (by UTF-16 code units, independent of the machine); `undefined` members are left out. */
 export function canonicalJson(value: unknown): string {
+  if (typeof value === 'string') return PLAIN.test(value) ? `"${value}"` : JSON.stringify(value);
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
   // Built up in one text: this runs over every rendered object of a pass.
   if (Array.isArray(value)) {
@@ -15,7 +31,7 @@ export function canonicalJson(value: unknown): string {
   let text = '{';
   for (const key of Object.keys(members).sort()) {
     const member = members[key];
-    if (member !== undefined) text += `${text === '{' ? '' : ','}${JSON.stringify(key)}:${canonicalJson(member)}`;
+    if (member !== undefined) text += `${text === '{' ? '' : ','}${nameOf(key)}:${canonicalJson(member)}`;
   }
   return `${text}}`;
 }

@@ -35,18 +35,19 @@ class At extends Error {
 export function readJson(text: string, file: string): JsonResult {
   if (text.length > MAX_CHARACTERS)
     return { problem: problem('FILE_TOO_LARGE', `the file has ${text.length} characters; at most ${MAX_CHARACTERS} are read`, { file }) };
-  const lines = lineTable(text);
+  const lines = lazily(() => lineTable(text));
+  // Most files are never asked for a position: where their keys stand is worked out by another reading, when one is.
+  const offsets = lazily(() => offsetsOf(text));
   try {
-    const parser = new Parser(text);
-    const value = parser.document();
+    const value = new Parser(text).document();
     return {
       document: {
         file,
         value,
         position: (path = []) => {
           for (let length = path.length; length >= 0; length--) {
-            const offset = parser.offsets.get(JSON.stringify(path.slice(0, length)));
-            if (offset !== undefined) return { file, ...place(lines, offset) };
+            const offset = offsets().get(JSON.stringify(path.slice(0, length)));
+            if (offset !== undefined) return { file, ...place(lines(), offset) };
           }
           return { file, line: 1, column: 1 };
         },
@@ -56,27 +57,56 @@ export function readJson(text: string, file: string): JsonResult {
     if (!(error instanceof At)) throw error;
     return {
       problem: {
-        ...problem('JSON_INVALID', error.message, { file, ...place(lines, error.offset) }),
+        ...problem('JSON_INVALID', error.message, { file, ...place(lines(), error.offset) }),
         ...(error.hint === undefined ? {} : { hint: error.hint }),
       },
     };
   }
 }
 
+function lazily<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+}
+
+/** Where the keys and list items of a readable text stand, by the JSON of their path. */
+function offsetsOf(text: string): ReadonlyMap<string, number> {
+  const offsets = new Map<string, number>();
+  new Parser(text, offsets).document();
+  return offsets;
+}
+
+/** Keys and list items on the way to a value; `undefined`: nobody wants to know. */
+type Path = readonly (string | number)[] | undefined;
+
+/** True for what stands in text for itself: no quote, backslash or control character (of the end of the text there is `NaN`). */
+function isPlain(code: number): boolean {
+  return code >= 0x20 && code !== 0x22 && code !== 0x5c;
+}
+
 class Parser {
   private readonly text: string;
+  private readonly offsets: Map<string, number> | undefined;
   private index = 0;
-  readonly offsets = new Map<string, number>();
 
-  constructor(text: string) {
+  constructor(text: string, offsets?: Map<string, number>) {
     this.text = text;
+    this.offsets = offsets;
+  }
+
+  /** Notes where the value of a key or a list item of a path begins; the path to it. */
+  private into(path: Path, key: string | number, start: number): Path {
+    if (path === undefined || this.offsets === undefined) return undefined;
+    const inner = [...path, key];
+    this.offsets.set(JSON.stringify(inner), start);
+    return inner;
   }
 
   document(): Value {
     if (this.text.startsWith('\uFEFF')) throw new At(0, 'the file begins with a byte order mark', 'save it as UTF-8 without BOM');
     this.blank();
     if (this.index >= this.text.length) throw new At(0, 'the file is empty', "an empty configuration is written '{}'");
-    const value = this.value([], 0);
+    const value = this.value(this.offsets === undefined ? undefined : [], 0);
     this.blank();
     if (this.index < this.text.length)
       throw new At(this.index, `text after the end of the value: '${this.shown()}'`, 'one file holds one JSON value');
@@ -91,7 +121,7 @@ class Parser {
     return this.text.slice(this.index, this.index + 20).split(/[\r\n]/)[0] ?? '';
   }
 
-  private value(path: readonly (string | number)[], depth: number): Value {
+  private value(path: Path, depth: number): Value {
     if (depth > MAX_DEPTH) throw new At(this.index, `nested more than ${MAX_DEPTH} levels deep`);
     this.blank();
     const ch = this.text[this.index];
@@ -130,7 +160,7 @@ class Parser {
     );
   }
 
-  private object(path: readonly (string | number)[], depth: number): Value {
+  private object(path: Path, depth: number): Value {
     const map = emptyMap();
     const keys: [string, Value][] = [];
     let odd = false;
@@ -161,8 +191,7 @@ class Parser {
           this.text[this.index] === '=' ? `did you mean "${key}": …?` : undefined,
         );
       this.index++;
-      const inner = [...path, key];
-      this.offsets.set(JSON.stringify(inner), start);
+      const inner = this.into(path, key, start);
       if (!(key in map)) keys.push([key, key]);
       if (/^\d+$/.test(key)) odd = true;
       map[key] = this.value(inner, depth + 1);
@@ -184,7 +213,7 @@ class Parser {
     }
   }
 
-  private array(path: readonly (string | number)[], depth: number): Value {
+  private array(path: Path, depth: number): Value {
     const list: Value[] = [];
     this.index++;
     this.blank();
@@ -196,8 +225,7 @@ class Parser {
       this.blank();
       if (this.text[this.index] === ']')
         throw new At(this.index, "a comma before ']'", 'remove the comma: JSON allows none after the last entry');
-      const inner = [...path, list.length];
-      this.offsets.set(JSON.stringify(inner), this.index);
+      const inner = this.into(path, list.length, this.index);
       list.push(this.value(inner, depth + 1));
       this.blank();
       if (this.text[this.index] === ',') {
@@ -249,8 +277,10 @@ class Parser {
           ch === '\n' || ch === '\r' ? 'a double quote is not closed on its line' : 'a control character stands inside text',
           ch === '\n' || ch === '\r' ? 'add the closing ", or write line breaks as \\n' : 'write it as an escape such as \\t',
         );
-      out += ch;
-      this.index++;
+      // Everything up to what needs a look of its own, in one piece.
+      const from = this.index;
+      while (isPlain(this.text.charCodeAt(this.index))) this.index++;
+      out += this.text.slice(from, this.index);
     }
   }
 }

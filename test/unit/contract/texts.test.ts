@@ -124,6 +124,15 @@ describe('canonical JSON', () => {
     expect(canonicalHash({ a: 1, b: 2 }, 8)).toBe(canonicalHash({ b: 2, a: 1 }, 8));
     expect(canonicalHash({ a: 1 }, 8)).toMatch(/^[0-9a-f]{8}$/);
   });
+
+  it('writes every character as JSON.stringify does, in values and in names', () => {
+    for (let code = 0; code <= 0xffff; code++) {
+      const text = `a${String.fromCharCode(code)}`;
+      if (canonicalJson(text) !== JSON.stringify(text)) throw new Error(`differs for a value with U+${code.toString(16)}`);
+    }
+    for (const text of ['', '"', '\\', '\n', 'é', '\ud83d\ude00', '\ud83d', '__proto__'])
+      expect(canonicalJson({ [text]: text })).toBe(`{${JSON.stringify(text)}:${JSON.stringify(text)}}`);
+  });
 });
 
 describe('small rules', () => {
