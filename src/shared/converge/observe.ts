@@ -141,17 +141,6 @@ export function streamsOf(
   return [...places].map(([namespace, resourceVersion]) => ({ kind, resourceVersion, listing: { ...listing, namespace } }));
 }
 
-function together(a: Sight, b: Sight): Sight {
-  return {
-    objects: new Map([...a.objects, ...b.objects]),
-    versions: new Map([...a.versions, ...b.versions]),
-    unreadable: new Map([...a.unreadable, ...b.unreadable]),
-    scopes: new Map([...a.scopes, ...b.scopes]),
-    hidden: new Map([...a.hidden, ...b.hidden]),
-    owned: [...a.owned, ...b.owned],
-  };
-}
-
 /**
  * The look at a whole cluster, begun before it is known what is declared. `undefined` when it is not complete: then only a look that
  * knows the namespaces tells what may be read.
@@ -159,11 +148,12 @@ function together(a: Sight, b: Sight): Sight {
 export type EarlySight = Promise<Sight | undefined>;
 
 /**
- * Begins the look at a whole cluster; `services` are all of the tree. Throws when the server cannot be reached.
+ * Begins the look at a whole cluster; `services` are all of the tree. Autoscalers are looked at with the rest: hardly a cluster has none, and
+ * whether one is declared is known only in the end. Throws when the server cannot be reached.
  */
 export async function observeEarly(cluster: ClusterAccess, services: readonly string[], prefixes?: LabelPrefixes): EarlySight {
   const sight = emptySight();
-  await look(cluster, BASE, selectorsFor(services, [], prefixes), sight);
+  await look(cluster, [...BASE, 'HorizontalPodAutoscaler'], selectorsFor(services, [], prefixes), sight);
   return sight.unreadable.size === 0 ? sight : undefined;
 }
 
@@ -173,9 +163,16 @@ export async function observe(
   further: readonly KindName[] = [],
   early?: EarlySight,
 ): Promise<Sight> {
-  const more = emptySight();
-  const [begun] = await Promise.all([early, early === undefined ? undefined : look(cluster, further, selectors, more)]);
-  if (begun !== undefined) return together(begun, more);
+  const begun = await early;
+  if (begun !== undefined) {
+    await look(
+      cluster,
+      further.filter((kind) => !begun.versions.has(kind)),
+      selectors,
+      begun,
+    );
+    return begun;
+  }
   const sight = emptySight();
   await look(cluster, [...BASE, ...further], selectors, sight);
   const deployments = sight.unreadable.get('Deployment');
