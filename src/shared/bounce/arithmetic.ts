@@ -8,8 +8,20 @@ interface Fraction {
   readonly denominator: bigint;
 }
 
+/** The same few factors and counts in every instance. */
+const FRACTIONS = new Map<number, Fraction>();
+
 /** The decimal that a number is written as, as a fraction. Throws `RangeError` for infinite values and NaN. */
 function fraction(value: number): Fraction {
+  const known = FRACTIONS.get(value);
+  if (known !== undefined) return known;
+  const made = fractionOf(value);
+  if (FRACTIONS.size >= 1_000) FRACTIONS.clear();
+  FRACTIONS.set(value, made);
+  return made;
+}
+
+function fractionOf(value: number): Fraction {
   if (!Number.isFinite(value)) throw new RangeError(`${value} is not a finite number`);
   const [mantissa = '0', power = '0'] = value.toString().split('e');
   const [whole = '0', decimals = ''] = mantissa.split('.');

@@ -156,23 +156,53 @@ export function differences(ours: KubeObject, live: KubeObject): readonly string
   return found;
 }
 
-/** Element of a list that an ownership entry `k:{…}` names. */
-function elementByKey(list: Json, key: JsonMap): Json {
-  if (!Array.isArray(list)) return undefined;
-  return (list as readonly Json[]).find(
-    (element) => isJsonMap(element) && Object.entries(key).every(([k, v]) => (element[k] ?? KEY_DEFAULTS[k]) === v),
-  );
+/** What the name of an ownership entry says: a member, the element of a list with these keys, or a value in a list. */
+type Owned =
+  | { readonly of: 'member'; readonly name: string }
+  | { readonly of: 'element'; readonly label: string; readonly keys: readonly (readonly [string, Json])[] }
+  | { readonly of: 'value'; readonly value: Json }
+  /** `.`: the thing itself; and indices, which nobody writes. */
+  | { readonly of: 'itself' };
+
+/** Names of ownership entries: the same few in every object. */
+const ENTRIES = new Map<string, Owned>();
+
+function readEntry(entry: string): Owned {
+  if (entry.startsWith('f:')) return { of: 'member', name: entry.slice(2) };
+  if (entry.startsWith('v:')) return { of: 'value', value: JSON.parse(entry.slice(2)) as Json };
+  if (!entry.startsWith('k:')) return { of: 'itself' };
+  const keys = Object.entries(JSON.parse(entry.slice(2)) as JsonMap);
+  return { of: 'element', label: keys.map(([, value]) => String(value)).join(','), keys };
 }
 
-/** Keys and values in the names of ownership entries: the same few in every object. */
-const ENTRIES = new Map<string, Json>();
-
-function entryValue(entry: string): Json {
-  if (!ENTRIES.has(entry)) {
+function ownedBy(entry: string): Owned {
+  let owned = ENTRIES.get(entry);
+  if (owned === undefined) {
     if (ENTRIES.size >= 10_000) ENTRIES.clear();
-    ENTRIES.set(entry, JSON.parse(entry.slice(2)) as Json);
+    ENTRIES.set(entry, (owned = readEntry(entry)));
   }
-  return ENTRIES.get(entry);
+  return owned;
+}
+
+/** What an ownership entry names in a map or list. */
+function partOf(whole: Json, owned: Exclude<Owned, { of: 'itself' }>): Json {
+  if (owned.of === 'member') return isJsonMap(whole) ? whole[owned.name] : undefined;
+  if (!Array.isArray(whole)) return undefined;
+  const list = whole as readonly Json[];
+  if (owned.of === 'value') return list.includes(owned.value) ? owned.value : undefined;
+  // No closures here: an unchanged pass comes by a hundred times for each object.
+  for (const element of list) {
+    if (!isJsonMap(element)) continue;
+    let isIt = true;
+    for (const [key, value] of owned.keys) isIt &&= (element[key] ?? KEY_DEFAULTS[key]) === value;
+    if (isIt) return element;
+  }
+  return undefined;
+}
+
+function isLeaf(fields: JsonMap): boolean {
+  for (const entry in fields) if (entry !== '.') return false;
+  return true;
 }
 
 type Visit = (path: string, ours: Json, live: Json) => void;
@@ -180,30 +210,34 @@ type Visit = (path: string, ours: Json, live: Json) => void;
 /** Every path of an ownership entry, with our value and the live one. */
 export function visitOwned(fields: JsonMap, path: string, ours: Json, live: Json, visit: Visit): void {
   for (const entry of Object.keys(fields)) {
+    const owned = ownedBy(entry);
+    if (owned.of === 'itself') continue;
+    const at =
+      owned.of === 'member'
+        ? path === ''
+          ? owned.name
+          : `${path}.${owned.name}`
+        : `${path}[${owned.of === 'element' ? owned.label : String(owned.value)}]`;
+    const [a, b] = [partOf(ours, owned), partOf(live, owned)];
     const inner = fields[entry];
-    if (entry === '.') continue;
-    let at = path;
-    let a: Json;
-    let b: Json;
-    if (entry.startsWith('f:')) {
-      const name = entry.slice(2);
-      at = path === '' ? name : `${path}.${name}`;
-      a = isJsonMap(ours) ? ours[name] : undefined;
-      b = isJsonMap(live) ? live[name] : undefined;
-    } else if (entry.startsWith('k:')) {
-      const key = entryValue(entry) as JsonMap;
-      at = `${path}[${Object.values(key).map(String).join(',')}]`;
-      a = elementByKey(ours, key);
-      b = elementByKey(live, key);
-    } else if (entry.startsWith('v:')) {
-      const value = entryValue(entry);
-      at = `${path}[${String(value)}]`;
-      a = Array.isArray(ours) && (ours as readonly Json[]).includes(value) ? value : undefined;
-      b = Array.isArray(live) && (live as readonly Json[]).includes(value) ? value : undefined;
-    } else continue;
-    if (a === undefined || !isJsonMap(inner) || Object.keys(inner).every((k) => k === '.')) visit(at, a, b);
+    if (a === undefined || !isJsonMap(inner) || isLeaf(inner)) visit(at, a, b);
     else visitOwned(inner, at, a, b, visit);
   }
+}
+
+/** Is there a path of an ownership entry at which something lives and we want nothing? The question of nearly every pass, without the paths. */
+function abandonsAny(fields: JsonMap, ours: Json, live: Json): boolean {
+  for (const entry in fields) {
+    const owned = ownedBy(entry);
+    if (owned.of === 'itself') continue;
+    const b = partOf(live, owned);
+    if (b === undefined) continue;
+    const a = partOf(ours, owned);
+    if (a === undefined) return true;
+    const inner = fields[entry];
+    if (isJsonMap(inner) && abandonsAny(inner, a, b)) return true;
+  }
+  return false;
 }
 
 /** Paths that `manager` holds by apply and that we do not want any more: the next apply removes them. */
@@ -211,7 +245,9 @@ export function abandoned(ours: KubeObject, live: KubeObject, manager: string): 
   const found: string[] = [];
   for (const entry of live.metadata.managedFields ?? []) {
     if (entry.manager !== manager || entry.operation !== 'Apply' || (entry.subresource ?? '') !== '') continue;
-    visitOwned(entry.fieldsV1 ?? {}, '', ours, live, (path, a, b) => {
+    const fields = entry.fieldsV1 ?? {};
+    if (!abandonsAny(fields, ours, live)) continue;
+    visitOwned(fields, '', ours, live, (path, a, b) => {
       if (a === undefined && b !== undefined) found.push(path);
     });
   }

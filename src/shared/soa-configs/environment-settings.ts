@@ -65,7 +65,10 @@ export function environmentOf(instance: InstanceConfig, facts: EnvironmentFacts,
   for (const [name, text] of all) {
     const reference = parseSecretReference(text);
     const target = reference === undefined ? env : reference.shared ? sharedSecretEnv : secretEnv;
-    Object.defineProperty(target, name, { value: reference?.name ?? text, enumerable: true, writable: true, configurable: true });
+    const said = reference?.name ?? text;
+    // A variable may be called as it likes; what is called so would not become a member by assignment.
+    if (name === '__proto__') Object.defineProperty(target, name, { value: said, enumerable: true, writable: true, configurable: true });
+    else target[name] = said;
   }
   return { env, secretEnv, sharedSecretEnv };
 }

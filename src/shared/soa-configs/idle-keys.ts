@@ -91,9 +91,9 @@ export function keysIdle(instance: InstanceConfig): readonly Problem[] {
 
 /** Keys in the file of the instance that nobody reads: a typo never becomes a default without a word. Inherited keys belong to service.yaml, where everything is allowed. */
 export function unknownKeys(instance: InstanceConfig): readonly Problem[] {
-  const whole = instance.position();
   return Object.keys(instance.config).flatMap((key) => {
     if (INSTANCE_KEYS.has(key) || INHERITED_KEYS.includes(key)) return [];
+    const whole = instance.position();
     const at = instance.position([key]);
     if (at.line === whole.line && at.column === whole.column && at.file === whole.file) return [];
     return [

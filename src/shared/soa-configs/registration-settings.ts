@@ -29,7 +29,7 @@ export function meshOf(
       `for example ${own}`,
     );
   // Listing invalid ones is an answer, not a failure; only a first registration that cannot be split has no namespace.
-  delete read.faults.invalidRegistrations;
+  if (invalid.length > 0) delete read.faults.invalidRegistrations;
   const first = registrations[0] as string;
   if (invalid.includes(first))
     read.fault('nerveNamespace', 'REGISTRATION_INVALID', `the first registration '${first}' names no namespace`, ['registrations', 0]);

@@ -74,6 +74,16 @@ export function documentOf(
   { recursiveAt, duplicates }: Noticed,
 ): YamlDocument {
   const firsts = new Map(duplicates.map(({ at, first }) => [at, first]));
+  // A mapping is looked into again and again: every instance of a file asks where it stands.
+  const indexes = new Map<MappingNode, ReadonlyMap<string, readonly [Node, Node]>>();
+  const pairsOf = (mapping: MappingNode): ReadonlyMap<string, readonly [Node, Node]> => {
+    let index = indexes.get(mapping);
+    if (index === undefined) {
+      index = new Map(mapping.pairs.flatMap((pair) => (pair[0].kind === 'scalar' ? [[pair[0].text, pair] as const] : [])));
+      indexes.set(mapping, index);
+    }
+    return index;
+  };
   const find = (
     path: readonly (string | number)[],
     which: 'first' | 'last' = 'last',
@@ -84,12 +94,8 @@ export function documentOf(
       let next: Node | undefined;
       let nextKey: number | undefined;
       if (node?.kind === 'mapping') {
-        for (const [k, v] of node.pairs) {
-          if (k.kind === 'scalar' && k.text === String(part)) {
-            next = v;
-            nextKey = k.start;
-          }
-        }
+        const pair = pairsOf(node).get(String(part));
+        if (pair !== undefined) [nextKey, next] = [pair[0].start, pair[1]];
         const first = which === 'first' && nextKey !== undefined ? firsts.get(nextKey) : undefined;
         if (first !== undefined) [nextKey, next] = [first, node.pairs.find(([k]) => k.start === first)?.[1]];
       } else if (node?.kind === 'sequence' && typeof part === 'number') {

@@ -131,6 +131,55 @@ describe('ownership of fields', () => {
     ]);
   });
 
+  it('finds what is abandoned by every sort of ownership entry, and nothing where all is wanted or gone already', () => {
+    const container = {
+      ports: [
+        { containerPort: 80, protocol: 'TCP' },
+        { containerPort: 80, protocol: 'UDP' },
+      ],
+    };
+    const entry = {
+      manager: 'paasta',
+      operation: 'Apply',
+      fieldsV1: {
+        'f:metadata': { 'f:finalizers': { '.': {}, 'v:"keep"': {}, 'v:"gone"': {} } },
+        'f:spec': {
+          'f:template': {
+            'f:spec': {
+              'f:containers': {
+                'k:{"name":"main"}': {
+                  '.': {},
+                  'f:name': {},
+                  'f:ports': {
+                    'k:{"containerPort":80,"protocol":"TCP"}': { '.': {}, 'f:containerPort': {} },
+                    'k:{"containerPort":80,"protocol":"UDP"}': { '.': {}, 'f:containerPort': {} },
+                    'k:{"containerPort":81,"protocol":"TCP"}': { '.': {}, 'f:containerPort': {} },
+                  },
+                },
+              },
+            },
+          },
+        },
+      },
+    };
+    const held = pod(container);
+    const metadata = { ...held.metadata, finalizers: ['keep', 'gone'], managedFields: [entry] };
+    const wanted = (ports: object[], finalizers: string[]): KubeObject => {
+      const made = pod({ ports });
+      return { ...made, metadata: { ...made.metadata, finalizers } as KubeObject['metadata'] };
+    };
+    const live = { ...held, metadata: metadata as KubeObject['metadata'] };
+    // The server's default of a key that we leave out is no other element.
+    expect(abandoned(wanted([{ containerPort: 80 }, { containerPort: 80, protocol: 'UDP' }], ['keep', 'gone']), live, 'paasta')).toEqual(
+      [],
+    );
+    expect(abandoned(wanted([{ containerPort: 80 }], ['keep']), live, 'paasta')).toEqual([
+      'metadata.finalizers[gone]',
+      'spec.template.spec.containers[main].ports[80,UDP]',
+    ]);
+    expect(abandoned(pod({ image: 'i' }), live, 'another')).toEqual([]);
+  });
+
   it('names who else holds a field', () => {
     expect([...ownersOf(['spec.template.spec.containers[main].image', 'metadata.labels.a'], live, 'paasta')]).toEqual([
       ['spec.template.spec.containers[main].image', { manager: 'kubectl-edit', operation: 'Update' }],
