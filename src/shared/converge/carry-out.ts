@@ -53,13 +53,14 @@ function targetOf(plan: InstancePlan, since: number, board: Board, request: Conv
   };
 }
 
-/** `pods`: what is looked at of ReplicaSets and pods; `undefined`: nothing. */
+/** `pods`: what is looked at of ReplicaSets and pods; `undefined`: of no instance anything is to come. */
 function streamsFor(
   sight: Sight,
   plans: readonly InstancePlan[],
   selectors: Selectors,
   pods: Selectors | undefined,
 ): WaitOptions['streams'] {
+  if (pods === undefined) return [];
   const old = plans.flatMap((p) => (p.rollout.kind === 'side-by-side' ? p.rollout.old : []));
   const workloads = [...new Set([...plans.map((p) => p.rendered.workload.kind), ...old.map((o) => o.kind)])].filter(
     (k): k is KindName => k in KINDS,
@@ -67,9 +68,7 @@ function streamsFor(
   const namespaces = [...new Set([...plans.map((p) => p.rendered.namespace), ...old.map((o) => o.metadata.namespace ?? '')])];
   const labelled = [
     ...workloads.flatMap((kind) => streamsOf(sight, kind, { labelSelector: selectors.workloads })),
-    ...(pods === undefined
-      ? []
-      : (['ReplicaSet', 'Pod'] as const).flatMap((kind) => streamsOf(sight, kind, { labelSelector: pods.workloads }))),
+    ...(['ReplicaSet', 'Pod'] as const).flatMap((kind) => streamsOf(sight, kind, { labelSelector: pods.workloads })),
   ];
   const beside = (['PodDisruptionBudget', 'HorizontalPodAutoscaler'] as const).filter(
     (kind) => sight.versions.has(kind) && plans.some((p) => p.rendered.companions.some((c) => c.kind === kind)),

@@ -41,6 +41,24 @@ describe('an instance that stands as its Deployment says', () => {
     expect([looks, again.writes]).toEqual([[], 0]);
   });
 
+  it('needs no watch when something beside the instances is written only', async () => {
+    const w = world(FILES, [kubeSystem]);
+    await w.run(A);
+    const key = 'Namespace//paastasvc-web';
+    const namespace = w.cluster.objects.get(key) as KubeObject;
+    const { 'paasta.yelp.com/managed': _, ...labels } = namespace.metadata.labels ?? {};
+    w.cluster.objects.set(key, { ...namespace, metadata: { ...namespace.metadata, labels } });
+    const watched: string[] = [];
+    const watch = w.cluster.watch.bind(w.cluster);
+    w.cluster.watch = (kind, options) => {
+      watched.push(kind.kind);
+      return watch(kind, options);
+    };
+    w.cluster.written.length = 0;
+    const result = await w.run(A);
+    expect([result.instances.map((i) => i.state), w.cluster.written, watched]).toEqual([['unchanged'], ['Namespace paastasvc-web'], []]);
+  });
+
   it('stays unchanged where pods may not be read', async () => {
     const w = world(FILES, [kubeSystem]);
     await w.run(A);
