@@ -52,7 +52,7 @@ export async function noopFigure(bench: Bench, peers: Peers): Promise<void> {
     const requests = Math.max(...rounds.map((r) => r.requests));
     const writes = Math.max(...rounds.map((r) => r.writes));
     bench.report(
-      'no-op over 1,000 autoscaled instances (Deployment, HPA, PDB, Service; 2,000 pods; autoscalers at rest; images by tag)',
+      'no-op over 1,000 autoscaled instances (Deployment, HPA, PDB, Service; 2,000 pods; autoscalers at rest)',
       `${String(requests)} requests (${best.kinds}; pages of ${Number(best.page).toLocaleString('en')}), ${String(writes)} writes, ${rounds.map((r) => seconds(r.milliseconds)).join(' / ')} in three runs`,
       '≤ 10 requests, 0 writes, ≤ 2 s',
       requests <= 10 && writes === 0 && best.milliseconds <= 2_000,

@@ -13,6 +13,11 @@ export interface Standing {
   readonly warnings: readonly Problem[];
 }
 
+interface Template {
+  readonly metadata?: { readonly labels?: PodLabels };
+  readonly spec?: { readonly containers?: readonly { readonly name?: string; readonly image?: string }[] };
+}
+
 /** Its pods, all of them: made from our template, ready, and none of any version on its way out. */
 function countsAre(workload: KubeObject, wanted: number): boolean {
   const { generation } = workload.metadata;
@@ -30,8 +35,17 @@ function countsAre(workload: KubeObject, wanted: number): boolean {
 }
 
 /**
- * The proof of an instance that stands as it should, without a look at its pods; `undefined`: they must be looked at, also for a pinned image:
- * which digest runs is said by pods only. `companions`: what stands beside the workload, each as far as it exists. `now` in milliseconds.
+ * The template names the digest, and a kubelet runs nothing else by such a name. That a node reports another one (a rewritten image) is told
+ * by the pass that bounced, not by each one after it.
+ */
+function isPinned(template: Template | undefined, { imageDigest, mainContainer }: Expectation): boolean {
+  const image = template?.spec?.containers?.find(({ name }) => name === mainContainer)?.image;
+  return imageDigest === undefined || image?.endsWith(`@${imageDigest}`) === true;
+}
+
+/**
+ * The proof of an instance that stands as it should, without a look at its pods; `undefined`: they must be looked at. `companions`: what
+ * stands beside the workload, each as far as it exists. `now` in milliseconds.
  */
 export function standing(
   expectation: Expectation,
@@ -42,8 +56,8 @@ export function standing(
   if (workload?.kind !== 'Deployment' || isTerminating(workload) || newer !== undefined || oldWorkloads.length > 0) return undefined;
   const live = workload.spec?.['replicas'];
   const wanted = expectation.autoscaled === true && typeof live === 'number' && expectation.replicas > 0 ? live : expectation.replicas;
-  if (expectation.imageDigest !== undefined && wanted > 0) return undefined;
-  const template = workload.spec?.['template'] as { readonly metadata?: { readonly labels?: PodLabels } } | undefined;
+  const template = workload.spec?.['template'] as Template | undefined;
+  if (wanted > 0 && !isPinned(template, expectation)) return undefined;
   const labels = template?.metadata?.labels;
   if (!isOurs(workload.metadata.labels, expectation) || !isOurs(labels, expectation) || !countsAre(workload, wanted)) return undefined;
   const serving = wanted === 0 || labels === undefined ? [] : [labels];

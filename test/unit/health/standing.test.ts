@@ -47,8 +47,20 @@ describe('a Deployment that stands as it should', () => {
     expect(standing(unpinned, { workload: undefined }, [], NOW)).toBeUndefined();
   });
 
-  it('with a pinned image its pods must say which digest they run, unless there are none', () => {
-    expect(verdictOf(complete(), expectation())).toBeUndefined();
+  it('with a pinned image the template must name the digest, unless there are no pods', () => {
+    const pinned = expectation();
+    const running = (name: string, image: string): KubeObject => {
+      const containers = [
+        { name: 'hacheck', image: 'hacheck' },
+        { name, image },
+      ];
+      return complete({ spec: { template: { ...template.template, spec: { containers } } } });
+    };
+    const { mainContainer, imageDigest = '' } = pinned;
+    expect(verdictOf(running(mainContainer, `registry/web:paasta-1@${imageDigest}`), pinned)).toMatchObject({ state: 'proven' });
+    expect(verdictOf(running(mainContainer, 'registry/web:paasta-1'), pinned)).toBeUndefined();
+    expect(verdictOf(running('other', `registry/web:paasta-1@${imageDigest}`), pinned)).toBeUndefined();
+    expect(verdictOf(complete(), pinned)).toBeUndefined();
     const none = complete({ spec: { replicas: 0 }, status: { replicas: 0, updatedReplicas: undefined, readyReplicas: undefined } });
     expect(verdictOf(none, expectation({ replicas: 0 }))).toEqual({ state: 'proven', ready: 0, wanted: 0 });
   });
