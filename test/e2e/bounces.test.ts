@@ -36,6 +36,8 @@ describeWith([root()], 'bounces with real pods under load', () => {
         [
           `${method}:`,
           '  <<: *web',
+          // a share of the machine with which 300 requests a second are answered also while others work on it
+          '  cpus: 0.1',
           `  registrations: [hello.${method}]`,
           '  deploy_group: prod.main',
           '  instances: 3',
