@@ -4,18 +4,14 @@
  * of the kinds that are due, on a rule that no case uses (neither here nor in the default directory) or that excuses too much, and on a
  * directory without cases.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { gunzipSync } from 'node:zlib';
+import { defaultDirectory, readCases } from './cases.ts';
 import { differencesBetween, shown } from './compare.ts';
 import { DIFFERENCES } from './differences.ts';
 import { judge, loadPlug } from './judge.ts';
 import type { Answer, Case, Difference, Plug } from './types.ts';
 
-const HERE = dirname(fileURLToPath(import.meta.url));
-const ROOT = join(HERE, '..', '..');
 /** Kinds whose cases must all be covered. */
 const DUE: readonly string[] = ['bounce', 'config', 'hash', 'instances', 'names', 'objects', 'tags', 'validate', 'yaml'];
 const UNLABELLED_SHARE = 0.02;
@@ -27,27 +23,6 @@ interface Tally {
   uncovered: number;
   readonly unexplained: string[];
   readonly excused: Map<Difference, number>;
-}
-
-function defaultDirectory(): string {
-  const shared = join(ROOT, '..', 'shared', 'conformance');
-  return existsSync(shared) ? shared : join(ROOT, 'test', 'fixtures', 'conformance');
-}
-
-function readCases(directory: string): Case[] {
-  const names = existsSync(directory)
-    ? readdirSync(directory)
-        .filter((name) => /\.jsonl(\.gz)?$/.test(name))
-        .sort()
-    : [];
-  return names.flatMap((name) => {
-    const bytes = readFileSync(join(directory, name));
-    const text = (name.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8');
-    return text
-      .split('\n')
-      .filter((line) => line.trim() !== '')
-      .map((line) => JSON.parse(line) as Case);
-  });
 }
 
 function showCase(test: Case, answer: Answer | undefined, result: ReturnType<typeof judge> | undefined): void {
