@@ -214,7 +214,9 @@ export const instanceDifferences: readonly Difference[] = [
         const shown = text.some((key) => ['cpus', 'mem', 'disk'].includes(key))
           ? ['env', ...('tron_action' in s ? ['tron_action'] : [])]
           : [];
-        return Object.fromEntries([...text, ...shown].map((key) => [key, REFUSED]));
+        // Requests and limits are made of them all.
+        const made = 'resources' in s ? ['resources'] : [];
+        return Object.fromEntries([...text, ...shown, ...made].map((key) => [key, REFUSED]));
       }),
   },
   {

@@ -43,6 +43,12 @@ function requirements(selectors: ValueMap, prefixes: LabelPrefixes, path: readon
         );
         continue;
       }
+      // Without its values a condition would select nothing, or everything.
+      const needs = operator === 'In' || operator === 'NotIn' ? 'values' : operator === 'Gt' || operator === 'Lt' ? 'value' : undefined;
+      if (needs !== undefined && !Object.hasOwn(condition, needs)) {
+        refuse([...path, name, index], problem('BAD_SELECTOR_OPERATOR', `node selector ${name}: ${operator} needs '${needs}'`));
+        continue;
+      }
       const values =
         operator === 'In' || operator === 'NotIn'
           ? textsOf(condition['values'])

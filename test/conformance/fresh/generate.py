@@ -38,10 +38,15 @@ class Generator:
         self.cases = [case for case in cases if case["kind"] == kind]
         # Configurations of services are of one family; what validate rejects stays with validate.
         family = [kind] if kind in ("validate", "tags") else ["instances", "objects", "hash"]
-        self.pool: Dict[str, List[str]] = {}
+        # Place (what the mapping is) and key -> the values that are seen there.
+        self.pool: Dict[str, Dict[str, List[str]]] = {}
         self.bodies: List[Tuple[str, str]] = []
         self.files: Dict[str, List[Tuple[str, str]]] = {}
         self.system: Dict[str, List[Json]] = {}
+        self.sides = 0
+        # How many mappings there are at a place, and how many of them have a key.
+        self.seen: Dict[str, int] = {}
+        self.present: Dict[str, Dict[str, int]] = {}
         # Only the driver reads them: which getters of the system configuration are asked.
         self.getters = sorted({name for case in self.cases for name in case["expected"].get("getters", {})})
         if kind in TREES:
@@ -59,23 +64,29 @@ class Generator:
                 continue
             for key, value in side["system"].items():
                 self.system.setdefault(key, []).append(value)
+            self.sides += 1
             for path, text in side["files"].items():
                 name = path.split("/", 1)[1] if path.startswith(f"{service}/") else path
                 if INSTANCE_FILE.match(path):
                     for _, body in blocks(text):
                         self.bodies.append((name.split("-")[0], body))
-                    self.values_of(text)
                 else:
                     self.files.setdefault(re.sub(r"-[^/]*\.yaml$", "", name), []).append((service, text))
-                    if path.endswith(".yaml"):
-                        self.values_of(text)
+                if path.endswith(".yaml"):
+                    self.values_of(path, text)
 
-    def values_of(self, text: str) -> None:
-        for key, node, _ in mappings(text):
+    def values_of(self, path: str, text: str) -> None:
+        counted = set()
+        for key, node, above, place in mappings(text, family_of(path)):
+            if id(above) not in counted:
+                counted.add(id(above))
+                self.seen[place] = self.seen.get(place, 0) + 1
+            if key.value == "<<":
+                continue
+            self.present.setdefault(place, {}).setdefault(key.value, 0)
+            self.present[place][key.value] += 1
             source = slice_of(text, node)
-            self.pool.setdefault(key.value if isinstance(key.value, str) else "", []).append(
-                source if source is not None else flow_of(text, node)
-            )
+            self.pool.setdefault(place, {}).setdefault(key.value, []).append(source if source is not None else flow_of(text, node))
 
     # ---- Small things
 
@@ -252,46 +263,48 @@ class Generator:
 
     # ---- Kinds with a tree of files
 
-    def changed_file(self, text: str, times: int) -> str:
+    def changed_file(self, path: str, text: str, times: int) -> str:
         for _ in range(times):
-            text = self.changed_value(text)
+            text = self.changed_value(path, text)
         return text
 
-    def value_for(self, key: str) -> str:
-        if self.harsh and self.chance(0.2):
+    def value_for(self, place: str, key: str) -> str:
+        if self.harsh and self.chance(0.15):
             return self.pick(ODD_VALUES)
-        if self.harsh and self.chance(0.1):
-            return self.pick(self.pool[self.pick(list(self.pool))])
-        return self.pick(self.pool.get(key) or ["x"])
+        if self.harsh and self.chance(0.05):
+            return self.pick(self.pick(list(self.pick(list(self.pool.values())).values())))
+        return self.pick(self.pool.get(place, {}).get(key) or ["x"])
 
-    def changed_value(self, text: str) -> str:
-        found = list(mappings(text))
+    def changed_value(self, path: str, text: str) -> str:
+        # What stands at the top of a file of instances is an instance; no visible case makes anything else of it.
+        found = [entry for entry in mappings(text, family_of(path)) if self.harsh or not (entry[3].endswith(" top") and INSTANCE_FILE.match(path))]
         if not found:
             return self.changed_text(text) if self.harsh and self.chance(0.3) else text
-        key, node, above = self.pick(found)
-        way = self.random.randrange(10)
+        key, node, above, place = self.pick(found)
+        # Below that, whole values are what the visible cases have; a key more or less would be a mistake that they do not make.
+        open_place = self.harsh or place.endswith((" entry", " action", " env")) or (place.endswith(" top") and not INSTANCE_FILE.match(path))
+        way = self.random.randrange(10 if open_place else 5)
         if way < 4:
-            return replaced(text, node, self.value_for(key.value))
+            return replaced(text, node, self.value_for(place, key.value)) if key.value != "<<" else text
         if way < 5:
             source = slice_of(text, node)
             if isinstance(node, yaml.ScalarNode) and source is not None:
-                return replaced(text, node, self.other_number(source) if self.chance(0.7) else self.requoted(node, source))
+                quotable = self.harsh or source[:1] in ("'", '"')
+                return replaced(text, node, self.requoted(node, source) if quotable and self.chance(0.4) else self.other_number(source))
             return text
         # A key more, or one less, beside the one that was found.
         if way < 8:
-            keys = [name for name in self.pool if name] if self.harsh or len(above.value) < 3 else self.siblings(above)
-            more = self.pick(keys)
-            return inserted(text, key, above, f"{more}: {self.value_for(more)}")
+            known = list(self.pool.get(place, {}))
+            if self.harsh and self.chance(0.1):
+                known = list(self.pick(list(self.pool.values())))
+            present = {k.value for k, _ in above.value if isinstance(k, yaml.ScalarNode)}
+            more = self.pick([name for name in known if name not in present] or ["x"])
+            return inserted(text, key, above, f"{more}: {self.value_for(place, more)}") if more != "x" or self.harsh else text
         if way < 9:
-            return dropped(text, key, node, above)
-        return inserted(text, key, above, f"{self.requoted(key, key.value)}: {self.value_for(key.value)}") if self.chance(0.3) else text
-
-    def siblings(self, above: Any) -> List[str]:
-        """Keys that are seen at the same kind of place: those of some instance's body."""
-        body = self.pick(self.bodies)[1]
-        found = list(mappings(body))
-        depth = 1 if len(above.value) > 1 else 2
-        return [k.value for k, _, _ in found if k.value and k.start_mark.column in (2 * depth, 4 * depth)] or [k.value for k, _, _ in found if k.value] or ["cpus"]
+            needed = self.present.get(place, {}).get(key.value) == self.seen.get(place) and not self.harsh
+            return text if needed else dropped(text, key, node, above)
+        again = f"{self.requoted(key, key.value)}: {self.value_for(place, key.value)}"
+        return inserted(text, key, above, again) if self.chance(0.3) and key.value != "<<" else text
 
     def other_number(self, source: str) -> str:
         try:
@@ -307,7 +320,11 @@ class Generator:
 
     def new_body(self, text: str, kind: str) -> str:
         choices = [body for of, body in self.bodies if of == kind] or [body for _, body in self.bodies]
-        return (text if text.endswith("\n") or not text else text + "\n") + self.pick(choices)
+        body = self.pick(choices)
+        name = re.match(r"[\"']?([\w.-]+)", body)
+        if not self.harsh and name and re.search(rf"(?m)^[\"']?{re.escape(name.group(1))}[\"']?:", text):
+            return text
+        return (text if text.endswith("\n") or not text else text + "\n") + body
 
     def changed_tree(self, given: Json) -> None:
         """Changes files, system and live of a case, or of one side."""
@@ -319,7 +336,7 @@ class Generator:
                 if self.chance(0.25):
                     files[path] = self.new_body(files[path], kind)
                 if self.chance(0.8):
-                    files[path] = self.changed_file(files[path], self.random.randrange(1, 7 if self.harsh else 4))
+                    files[path] = self.changed_file(path, files[path], self.random.randrange(1, 7 if self.harsh else 4))
             else:
                 name = path.split("/", 1)[1] if path.startswith(f"{service}/") else path
                 seen = self.files.get(re.sub(r"-[^/]*\.yaml$", "", name), [])
@@ -327,7 +344,7 @@ class Generator:
                     owner, text = self.pick(seen)
                     files[path] = text.replace(owner, service)
                 if path.endswith(".yaml") and self.chance(0.25):
-                    files[path] = self.changed_file(files[path], self.random.randrange(1, 3))
+                    files[path] = self.changed_file(path, files[path], self.random.randrange(1, 3))
                 if self.harsh and path.endswith(".json") and self.chance(0.05):
                     files[path] = self.changed_text(files[path])
         if self.chance(0.08) and len(files) > 1:
@@ -343,7 +360,8 @@ class Generator:
             key = self.pick(list(self.system))
             if key in ("cluster", "clusters"):
                 continue
-            if self.chance(0.2):
+            # What every case has (volumes, the registry) is missing in none.
+            if self.chance(0.2) and (self.harsh or len(self.system[key]) < self.sides):
                 given["system"].pop(key, None)
             else:
                 given["system"][key] = self.moved(self.pick(self.system[key]), given["system"])
@@ -437,23 +455,25 @@ class Generator:
             return "deployments.force_bounce"
         mesh = f"{given['service']}/smartstack.yaml"
         if mesh in side["files"]:
-            side["files"][mesh] = self.changed_value(side["files"][mesh])
+            side["files"][mesh] = self.changed_value(mesh, side["files"][mesh])
             return "smartstack.yaml"
         side["files"][".metadata.json"] = json.dumps({"git_sha": self.word(9)})
         return "soa-configs sha"
 
     def set_key(self, files: Dict[str, str], path: str, instance: str) -> Optional[str]:
-        """Sets one key of the instance itself, whose values other cases have."""
-        for key, node, above in mappings(files[path]):
-            if key.value == instance and key.start_mark.column == 0 and isinstance(node, yaml.MappingNode) and node.value:
-                first = node.value[self.random.randrange(len(node.value))]
-                if self.chance(0.5):
-                    if first[0].value in self.pool:
-                        files[path] = replaced(files[path], first[1], self.value_for(first[0].value))
-                        return first[0].value
-                name = self.pick(self.siblings(above))
-                files[path] = inserted(files[path], node.value[0][0], node, f"{name}: {self.value_for(name)}")
-                return name
+        """Sets one key of the instance itself, to what other cases have there."""
+        text = files[path]
+        for key, node, _, place in mappings(text, family_of(path)):
+            if key.value != instance or not place.endswith(" top") or not isinstance(node, yaml.MappingNode) or not node.value:
+                continue
+            mine = f"{family_of(path)} entry"
+            first, value = self.pick(node.value)
+            if self.chance(0.5) and first.value in self.pool[mine]:
+                files[path] = replaced(text, value, self.value_for(mine, first.value))
+                return first.value
+            name = self.pick(list(self.pool[mine]))
+            files[path] = inserted(text, node.value[0][0], node, f"{name}: {self.value_for(mine, name)}")
+            return name
         return None
 
     def validate(self) -> Json:
@@ -522,24 +542,38 @@ def nodes(text: str) -> Any:
         return None
 
 
-def mappings(text: str) -> Any:
-    """Every (key, value, mapping) of a document."""
+def family_of(path: str) -> str:
+    """Files whose entries are of one kind: `kubernetes` and `eks` have the same keys."""
+    name = path.split("/", 1)[-1]
+    kind = name.split("-")[0] if INSTANCE_FILE.match(path) else re.sub(r"-[^/]*\.yaml$", "", name)
+    return "kubernetes" if kind == "eks" else kind
+
+
+def mappings(text: str, family: str) -> Any:
+    """Every (key, value, mapping, place) of a document; the place says what the mapping is."""
     seen = set()
 
-    def walk(node: Any) -> Any:
+    def walk(node: Any, place: str) -> Any:
         if node is None or id(node) in seen:
             return
         seen.add(id(node))
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
+                inner = place
                 if isinstance(key, yaml.ScalarNode):
-                    yield key, value, node
-                yield from walk(value)
+                    yield key, value, node, place
+                    if place.endswith(" top"):
+                        inner = f"{family} entry" if isinstance(value, yaml.MappingNode) else f"{family} {key.value}"
+                    elif place.endswith(" actions"):
+                        inner = f"{family} action"
+                    elif key.value != "<<":
+                        inner = f"{family} {key.value}"
+                yield from walk(value, inner)
         elif isinstance(node, yaml.SequenceNode):
             for value in node.value:
-                yield from walk(value)
+                yield from walk(value, place)
 
-    yield from walk(nodes(text))
+    yield from walk(nodes(text), f"{family} top")
 
 
 def is_inline(node: Any) -> bool:

@@ -8,6 +8,7 @@ import { memoryTree } from '../../support/memory-tree.ts';
 function written(value: Value | undefined): unknown {
   if (value instanceof Float) return value.value;
   if (typeof value === 'number' && !Number.isFinite(value)) return { $float: Number.isNaN(value) ? 'nan' : value < 0 ? '-inf' : 'inf' };
+  if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)) return { $int: BigInt(value).toString() };
   if (Array.isArray(value)) return (value as readonly Value[]).map(written);
   if (isMap(value)) return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, written(entry)]));
   return value;

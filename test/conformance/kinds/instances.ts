@@ -170,9 +170,13 @@ export const plug: Plug = {
     const ours: Record<string, unknown> = {};
     const wantedInstances = test.expected['instances'] as Readonly<Record<string, JsonMap>> | undefined;
     if (test.expected['service'] !== undefined) {
+      // A step without a name ends PaaSTA; ours reports it and reads the others.
+      const wantedGroups = (test.expected['service'] as JsonMap)['pipeline_deploy_groups'];
+      const refused =
+        !Array.isArray(wantedGroups) && service.problems.some((p) => p.severity === 'error' && p.file === `${name}/deploy.yaml`);
       ours['service'] = {
         clusters: service.clusters,
-        pipeline_deploy_groups: service.pipelineDeployGroups ?? [],
+        pipeline_deploy_groups: refused ? REFUSED : (service.pipelineDeployGroups ?? []),
         production_deploy_group: service.pipeline.productionDeployGroup,
         git_url: gitUrlOf(service),
       };

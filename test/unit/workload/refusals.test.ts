@@ -82,6 +82,13 @@ describe('what the API server would refuse is refused before, with its place', (
       2,
       /legal are In, NotIn, Exists, DoesNotExist, Gt, Lt/,
     ],
+    [
+      'a selector without its values',
+      { yaml: 'node_selectors: {disk: [{operator: NotIn, value: x}]}' },
+      'BAD_SELECTOR_OPERATOR',
+      2,
+      /NotIn needs 'values'/,
+    ],
     ['a spread without a key', { yaml: 'topology_spread_constraints: [{max_skew: 2}]' }, 'NO_TOPOLOGY_KEY', 2, /no topology_key/],
     ['cmd and args', { yaml: 'cmd: x\nargs: [y]' }, 'CONFLICTING_KEYS', 3, /cmd and args/],
     ['a file mode', { yaml: 'secret_volumes: [{container_path: /x, secret_name: s, default_mode: "644"}]' }, 'BAD_FILE_MODE', 2, /'644'/],
