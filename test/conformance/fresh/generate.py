@@ -185,6 +185,8 @@ class Generator:
 
     def yaml(self) -> Json:
         texts = [case["input"]["text"] for case in self.cases]
+        if not self.harsh:
+            texts = [text for text in texts if "\ufeff" not in text]
         text = self.pick(texts)
         for _ in range(self.random.randrange(1, 5)):
             text = self.spliced_yaml(text, texts)
@@ -563,7 +565,8 @@ def mappings(text: str, family: str) -> Any:
                 if isinstance(key, yaml.ScalarNode):
                     yield key, value, node, place
                     if place.endswith(" top"):
-                        inner = f"{family} entry" if isinstance(value, yaml.MappingNode) else f"{family} {key.value}"
+                        # A template of variables is no instance.
+                        inner = f"{family} {key.value.strip('_')}" if key.value == "_env" or not isinstance(value, yaml.MappingNode) else f"{family} entry"
                     elif place.endswith(" actions"):
                         inner = f"{family} action"
                     elif key.value != "<<":

@@ -48,9 +48,17 @@ const CRASHES: Readonly<Record<Crash, RegExp>> = {
   upthendown: /: 'upthendown'"/,
 };
 
+/** What PaaSTA would refuse later than where it crashes: a volume that one pod holds, and a bounce that runs two. */
+function refusedAnyway(test: Case, side?: unknown): boolean {
+  const config = instanceOf(test, side)?.config ?? {};
+  const volumes = config['aws_ebs_volumes'];
+  return Array.isArray(volumes) && volumes.length > 0 && config['bounce_method'] !== 'downthenup';
+}
+
 /** Why PaaSTA fails to render a case, or one side of it, that ours renders. */
-export function crashOf(test: Case, expected: unknown = test.expected): Crash | undefined {
+export function crashOf(test: Case, expected: unknown = test.expected, side?: unknown): Crash | undefined {
   const said = JSON.stringify(expected);
+  if (test.kind === 'objects' ? refusedAnyway(test) : side !== undefined && refusedAnyway(test, side)) return undefined;
   return (Object.keys(CRASHES) as Crash[]).find((crash) => CRASHES[crash].test(said));
 }
 
@@ -66,7 +74,7 @@ export function httpCheckOf(test: Case): JsonMap {
 /** Sides of a `hash` case: where PaaSTA fails, ours renders. What fails for another reason is refused as before. */
 export function rendersNow(wanted: unknown, test: Case): unknown {
   return Object.fromEntries(
-    Object.entries(wanted as JsonMap).map(([side, value]) => [side, crashOf(test, value) === undefined ? value : 'ok']),
+    Object.entries(wanted as JsonMap).map(([side, value]) => [side, crashOf(test, value, test.input[side]) === undefined ? value : 'ok']),
   );
 }
 
