@@ -70,6 +70,7 @@ export function scanYaml(source: string, maxDepth: number): Scan {
       checkRoot(events, state);
       checkBlockTabs(events, state);
       checkLeadingTabs(events, state);
+      checkAfterLists(events, state);
       state.checkBlanks(events);
       return { events, text: state.text, original: (offset) => state.original(offset), scalar: (event) => scalarText(state.text, event) };
     } catch (error) {
@@ -304,6 +305,33 @@ function checkLeadingTabs(events: readonly Event[], state: Repair): void {
     const harmless =
       span !== undefined && (span.style === 'flow' || span.style === 'quoted' || (span.indent >= 0 && column >= span.indent));
     if (!harmless) throw new ScanError(state.original(tab), 'tab characters must not be used in indentation');
+  }
+}
+
+/** What may stand on a line before a key of a block: blanks, an explicit mark, anchor and tag, an opening quote. */
+const BEFORE_KEY = /^[ \t]*(?:[?:][ \t]+)?(?:[&!]\S*[ \t]+)*["']?$/;
+
+/** After a list as far left as its key, the next key begins a line: `- {a: 1}b: 2` is none. */
+function checkAfterLists(events: readonly Event[], state: Repair): void {
+  const open: ('list' | 'mapping' | 'other')[] = [];
+  let afterList = false;
+  for (const event of events) {
+    if (event.type === EVENT_ID.POP) {
+      afterList = open.pop() === 'list' && open.at(-1) === 'mapping';
+      continue;
+    }
+    const start = event.type === EVENT_ID.SCALAR ? event.valueStart : 'start' in event ? event.start : -1;
+    if (afterList && start >= 0) {
+      const before = state.text.slice(
+        Math.max(state.text.lastIndexOf('\n', start - 1), state.text.lastIndexOf('\r', start - 1)) + 1,
+        start,
+      );
+      if (!BEFORE_KEY.test(before)) throw new ScanError(state.original(start), 'did not find expected key');
+    }
+    afterList = false;
+    if (event.type === EVENT_ID.SEQUENCE) open.push(event.style === COLLECTION_STYLE.FLOW ? 'other' : 'list');
+    else if (event.type === EVENT_ID.MAPPING) open.push(event.style === COLLECTION_STYLE.FLOW ? 'other' : 'mapping');
+    else if (event.type === EVENT_ID.DOCUMENT) open.push('other');
   }
 }
 

@@ -410,7 +410,7 @@ class Generator:
         names = [name for name in data if isinstance(name, str) and (not name.startswith("_") or self.chance(0.1))]
         if kind != "tron":
             return names
-        return [f"{name}.{action}" for name in names if isinstance(data[name], dict) for action in (data[name].get("actions") or {}) if isinstance(data[name].get("actions"), dict)]
+        return [f"{name}.{action}" for name in names if isinstance(data[name], dict) if isinstance(data[name].get("actions"), dict) for action in data[name]["actions"]]
 
     def objects(self) -> Json:
         given = copy.deepcopy(self.pick(self.cases)["input"])

@@ -70,6 +70,9 @@ it('reads what libyaml reads and YAML 1.2 refuses', () => {
 it('repairs nothing that libyaml refuses', () => {
   expect(readYaml('a:\n  - "#b"\n  x- "#c"\n', 'f.yaml').problem?.code).toBe('YAML_INVALID');
   expect(readYaml(' ---\na: 1\n', 'f.yaml').problem?.code).toBe('YAML_INVALID');
+  // After a list that is not indented a key begins a line, whatever stands before it there.
+  expect(readYaml('a:\n- {x: 1}t {y: 1}\n', 'f.yaml').problem?.code).toBe('YAML_INVALID');
+  expect(value('a:\n- {x: 1}\n"b": 2\nc:\n- 1\n&k d: 3\n? e\n: - f\ng: 4\n')).toBeDefined();
   expect(value(' ---\n')).toBe('---');
   expect(value('a: ["#b"]#c\n')).toEqual({ a: ['#b'] });
 });
