@@ -115,6 +115,8 @@ function conditions(value: unknown): readonly JsonMap[] {
   return list.filter((condition) => 'service' in condition || 'instance' in condition);
 }
 
+/** Text where a number belongs; nothing where there must be some. */
+const isNoNumber = (s: JsonMap, key: string): boolean => typeof s[key] === 'string' || ((key === 'mem' || key === 'disk') && s[key] === 0);
 const NUMBERS = ['cpus', 'mem', 'disk', 'cpu_burst_add', 'bounce_margin_factor', 'bounce_overprovision_factor'];
 
 function isError(value: Json | undefined, text: string): boolean {
@@ -204,19 +206,22 @@ export const instanceDifferences: readonly Difference[] = [
     kinds: ['instances'],
     foreseen: true,
     reason:
-      'a number that YAML 1.1 reads as text (cpus: 1e-05) is refused where it stands; PaaSTA carries the text along and fails where it calculates',
-    applies: (test) => someSettings(test, (s) => NUMBERS.some((key) => typeof s[key] === 'string')),
+      'a number that YAML 1.1 reads as text (cpus: 1e-05), or no memory and no disk at all, is refused where it stands; PaaSTA carries it along and fails where it calculates, or starts what is ended at once',
+    applies: (test) => someSettings(test, (s) => NUMBERS.some((key) => isNoNumber(s, key))),
     instead: (wanted) =>
       perInstance(wanted, (s) => {
-        const text = NUMBERS.filter((key) => typeof s[key] === 'string');
-        if (text.length === 0) return undefined;
+        const refused = NUMBERS.filter((key) => isNoNumber(s, key));
+        if (refused.length === 0) return undefined;
         // Resources are shown to the container.
-        const shown = text.some((key) => ['cpus', 'mem', 'disk'].includes(key))
+        const shown = refused.some((key) => ['cpus', 'mem', 'disk'].includes(key))
           ? ['env', ...('tron_action' in s ? ['tron_action'] : [])]
           : [];
-        // Requests and limits are made of them all.
-        const made = 'resources' in s ? ['resources'] : [];
-        return Object.fromEntries([...text, ...shown, ...made].map((key) => [key, REFUSED]));
+        // Requests, limits and docker's flags are made of them.
+        const made = [
+          ...('resources' in s ? ['resources'] : []),
+          ...(refused.some((key) => s[key] === 0) && 'docker_parameters' in s ? ['docker_parameters'] : []),
+        ];
+        return Object.fromEntries([...refused, ...shown, ...made].map((key) => [key, REFUSED]));
       }),
   },
   {
@@ -226,20 +231,23 @@ export const instanceDifferences: readonly Difference[] = [
     reason: 'an instance whose deploy group has a version is deployed, started, before the generator has written its control entry',
     applies: (test) => test.kind === 'instances' && instancesOf(test).some(([, i]) => isError(i['load'], 'not configured for')),
     instead: (wanted, test) => {
-      const changed = perInstance(wanted, (s, instance) => {
+      const changed = perInstance(wanted, (s, instance, key) => {
         if (!isError(instance['load'], 'not configured for')) return undefined;
         const file = map(JSON.parse(String(map(test.input['files'])[`${String(test.input['service'])}/deployments.json`])));
         const version = map(map(map(file['v2'])['deployments'])[String(s['deploy_group'])]);
+        // An image of its own stays what runs, and what is shown of it.
+        const own = configOf(test, key)?.['docker_url'];
+        const imageVersion = version['image_version'] ?? null;
         const env = {
           ...map(s['env']),
           PAASTA_DOCKER_IMAGE: version['docker_image'],
-          PAASTA_GIT_SHA: String(version['git_sha']).slice(0, 8),
-          ...(version['image_version'] === null ? {} : { PAASTA_IMAGE_VERSION: version['image_version'] }),
+          ...(own === undefined ? { PAASTA_GIT_SHA: String(version['git_sha']).slice(0, 8) } : {}),
+          ...(imageVersion === null ? {} : { PAASTA_IMAGE_VERSION: imageVersion }),
         };
         return {
           docker_image: version['docker_image'],
-          docker_url: `${String(s['docker_registry'])}/${String(version['docker_image'])}`,
-          image_version: version['image_version'],
+          ...(own === undefined ? { docker_url: `${String(s['docker_registry'])}/${String(version['docker_image'])}` } : {}),
+          image_version: imageVersion,
           env,
         };
       }) as JsonMap;

@@ -40,7 +40,7 @@ export function dockerParametersOf(
   const number = (value: NumberValue): number => numberOf(value) ?? 0;
   const period = read.plainNumber('dockerParameters', ['cfs_period_us'], 100_000, { min: 0, unit: 'microseconds' });
   const quota = (number(resources.cpus) + number(resources.cpuBurstAdd)) * period;
-  read.follows('dockerParameters', 'cpus', 'cpuBurstAdd', 'mem', 'extraDockerArgs', 'capAdd');
+  read.follows('dockerParameters', 'cpus', 'cpuBurstAdd', 'mem', 'disk', 'extraDockerArgs', 'capAdd');
   return [
     `memory-swap=${digits(Math.ceil(number(resources.mem) + 64))}m`,
     `cpu-period=${digits(period)}`,

@@ -30,6 +30,14 @@ ODD_VALUES = [
 ODD_LETTERS = list("abz019 _-.:,[]{}#&*!|>'\"%@`\n\t\\/~?=+()$") + ["\n  ", ": ", "- ", " #", "é", "\r\n", "\u2028", "<<"]
 
 
+def as_key(name: str) -> str:
+    """A name as a key that is text: the visible cases quote what would be a number."""
+    try:
+        return name if isinstance(yaml.safe_load(name), str) else json.dumps(name)
+    except yaml.YAMLError:
+        return name
+
+
 class Generator:
     def __init__(self, cases: List[Case], kind: str, seed: int, harsh: bool) -> None:
         self.random = random.Random(f"{kind} {seed} {harsh}")
@@ -301,11 +309,11 @@ class Generator:
                 known = list(self.pick(list(self.pool.values())))
             present = {k.value for k, _ in above.value if isinstance(k, yaml.ScalarNode)}
             more = self.pick([name for name in known if name not in present] or ["x"])
-            return inserted(text, key, above, f"{more}: {self.value_for(place, more)}") if more != "x" or self.harsh else text
+            return inserted(text, key, above, f"{as_key(more)}: {self.value_for(place, more)}") if more != "x" or self.harsh else text
         if way < 9:
             needed = self.present.get(place, {}).get(key.value) == self.seen.get(place) and not self.harsh
             return text if needed else dropped(text, key, node, above)
-        again = f"{self.requoted(key, key.value)}: {self.value_for(place, key.value)}"
+        again = f"{self.requoted(key, as_key(key.value))}: {self.value_for(place, key.value)}"
         return inserted(text, key, above, again) if self.chance(0.3) and key.value != "<<" else text
 
     def other_number(self, source: str) -> str:

@@ -4,8 +4,8 @@
  * out of them, asks PaaSTA and the product, and judges by the rules. Exits 1 on anything unexplained; FILE takes those cases as vectors
  * (`npm run conformance -- DIRECTORY-OF-FILE --case ID` shows one).
  */
-import { closeSync, openSync, writeSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { defaultDirectory, readLines } from '../cases.ts';
 import { differencesBetween, equalByValue } from '../compare.ts';
@@ -105,6 +105,7 @@ async function compared(plug: Plug, test: Case): Promise<Outcome> {
 async function main(): Promise<number> {
   const { kinds, modes, count, seed, directory, keep } = options();
   const python = await bringPaasta();
+  if (keep !== undefined) mkdirSync(dirname(resolve(keep)), { recursive: true });
   const file = keep === undefined ? undefined : openSync(resolve(keep), 'w');
   let failed = false;
   for (const kind of kinds) {
