@@ -48,11 +48,13 @@ const CRASHES: Readonly<Record<Crash, RegExp>> = {
   upthendown: /: 'upthendown'"/,
 };
 
-/** What PaaSTA would refuse later than where it crashes: a volume that one pod holds, and a bounce that runs two. */
+/** What PaaSTA would refuse later than where it crashes: a volume that one pod holds, and a bounce of a Deployment that runs two. */
 function refusedAnyway(test: Case, side?: unknown): boolean {
   const config = instanceOf(test, side)?.config ?? {};
   const volumes = config['aws_ebs_volumes'];
-  return Array.isArray(volumes) && volumes.length > 0 && config['bounce_method'] !== 'downthenup';
+  const claims = config['persistent_volumes'];
+  const isStateful = Array.isArray(claims) && claims.length > 0;
+  return Array.isArray(volumes) && volumes.length > 0 && !isStateful && config['bounce_method'] !== 'downthenup';
 }
 
 /** Why PaaSTA fails to render a case, or one side of it, that ours renders. */
