@@ -54,6 +54,7 @@ from paasta_tools import (  # noqa: E402
 )
 from paasta_tools.cli import utils as cli_utils  # noqa: E402
 from paasta_tools.cli.cmds import validate  # noqa: E402
+from ruamel.yaml.constructor import RoundTripConstructor  # noqa: E402
 from paasta_tools.kubernetes.application import controller_wrappers as wrappers  # noqa: E402
 
 logging.disable(logging.CRITICAL)
@@ -489,6 +490,8 @@ def answer_tags(given: Json) -> Json:
 
 # ---- validate
 
+ROUND_TRIP = RoundTripConstructor.flatten_mapping
+
 GRAPH = {
     "prod_ecosystem": {
         "norcal-prod_superregion": {"uswest1-prod_region": {"uswest1aprod_habitat": {}, "uswest1bprod_habitat": {}}},
@@ -543,6 +546,8 @@ def one_file(path: str, root: str, schema: str) -> Json:
 
 def answer_validate(given: Json) -> Json:
     set_world(given)
+    # PaaSTA patches this class when it looks for comments, and reads the rest of a run otherwise; each service is a run of its own.
+    RoundTripConstructor.flatten_mapping = ROUND_TRIP
     service = given["service"]
     root = os.path.join(SOA, service)
     type_utils._read_data_json = lambda name: given["location_types"] if "types" in name else GRAPH
