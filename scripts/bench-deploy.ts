@@ -19,7 +19,12 @@ import { firstApplyFigure, noopFigure, oneChangeFigure, withFiveHundred } from '
 export const FIGURES = ['noop', 'first-apply', 'one-change', 'verdict', 'memory', 'faults', 'hostile', 'crossover'] as const;
 export type FigureName = (typeof FIGURES)[number];
 
+/** Cold starts, the contract and the small cluster, in `--only`. */
+const STANDARD = 'standard';
+
 export interface DeployBench {
+  /** The figures that are none of deploy's are taken, too. */
+  readonly standard: boolean;
   readonly only: readonly FigureName[];
   readonly sources: boolean;
   readonly long: boolean;
@@ -30,11 +35,13 @@ export interface DeployBench {
 /** The part of the arguments that is about these figures; an unknown name is an error with the known ones. */
 export function readDeployBench(argv: readonly string[]): DeployBench {
   const at = argv.indexOf('--only');
-  const asked = at < 0 ? [...FIGURES] : (argv[at + 1] ?? '').split(',').map((name) => name.trim());
-  const unknown = asked.filter((name) => !(FIGURES as readonly string[]).includes(name));
-  if (unknown.length > 0) throw new Error(`--only ${unknown.join(', ')}: known are ${FIGURES.join(', ')}`);
+  const known: readonly string[] = [STANDARD, ...FIGURES];
+  const asked = at < 0 ? known : (argv[at + 1] ?? '').split(',').map((name) => name.trim());
+  const unknown = asked.filter((name) => !known.includes(name));
+  if (unknown.length > 0) throw new Error(`--only ${unknown.join(', ')}: known are ${known.join(', ')}`);
   return {
-    only: asked as FigureName[],
+    standard: asked.includes(STANDARD),
+    only: FIGURES.filter((name) => asked.includes(name)),
     sources: argv.includes('--sources'),
     long: argv.includes('--long'),
     scale: Number(process.env['PAASTA_BENCH_SCALE'] ?? 1),

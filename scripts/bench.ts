@@ -345,11 +345,9 @@ async function demoFigures(): Promise<void> {
 try {
   const deployBench = readDeployBench(process.argv);
   console.log(machine());
-  // one figure of deploy, or some, without the rest
-  const all = !process.argv.includes('--only');
-  if (all) await standardFigures();
+  if (deployBench.standard) await standardFigures();
   await deployFigures(report, deployBench);
-  if (all) await demoFigures();
+  if (!process.argv.includes('--only')) await demoFigures();
   console.log(
     `\n| figure | here | must reach |\n| --- | --- | --- |\n${figures.map((f) => `| ${f.name} | ${f.value} | ${f.target} |`).join('\n')}`,
   );
