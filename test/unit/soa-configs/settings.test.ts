@@ -288,3 +288,11 @@ it('prints large docker limits in full and a port as it was written', () => {
   );
   expect([found.containerPort, found.env.PAASTA_PORT]).toEqual([8080, '8080.0']);
 });
+
+// Nothing is made of what was refused: the flag of a default that nobody asked for would look right.
+it('refuses an instance without memory or disk, and the flags made of them', () => {
+  for (const key of ['mem', 'disk'])
+    expect(Object.keys(settings(`  ${key}: 0\n`, {}, { system: { enforce_disk_quota: true } }).faults)).toEqual(
+      expect.arrayContaining([key, 'dockerParameters', 'env']),
+    );
+});
