@@ -114,10 +114,14 @@ export function imageVersionFor(tag: MarkTag, group: string): string | null | un
   return tag.subject.slice(group.length + 1) || null;
 }
 
+/** Letters. A ref's name is a file's name in git, of 255 bytes at most; a longer group before a `+` would only cost time. */
+const LONGEST_GROUP = 1_000;
+
 /** Every deploy group that a mark can belong to, longest first: `a+b+c`, `a+b`, `a`. */
 export function groupsOf(tag: MarkTag): readonly string[] {
   const groups = [tag.subject];
-  for (let at = tag.subject.lastIndexOf('+'); at > 0; at = tag.subject.lastIndexOf('+', at - 1)) groups.push(tag.subject.slice(0, at));
+  const end = Math.min(tag.subject.length, LONGEST_GROUP);
+  for (let at = tag.subject.lastIndexOf('+', end); at > 0; at = tag.subject.lastIndexOf('+', at - 1)) groups.push(tag.subject.slice(0, at));
   return groups;
 }
 

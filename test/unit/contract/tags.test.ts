@@ -109,3 +109,15 @@ describe('tag grammar', () => {
     expect(performance.now() - started).toBeLessThan(1_000);
   });
 });
+
+// Found by the fuzzer: thousands of plus signs made thousands of long groups.
+it('takes no group of more than a thousand letters out of a mark, but the whole subject', () => {
+  const tag = parseTag(`refs/tags/paasta-${'a+'.repeat(8_000)}a-20240101T000000-deploy`);
+  if (tag?.kind !== 'deploy') throw new Error('no mark');
+  const [whole, ...groups] = groupsOf(tag);
+  expect(whole).toHaveLength(16_001);
+  expect(groups).toHaveLength(500);
+  expect(groups.every((group) => group.length <= 1_000)).toBe(true);
+  const short = parseTag('refs/tags/paasta-a+b+c-20240101T000000-deploy');
+  expect(short?.kind === 'deploy' && groupsOf(short)).toEqual(['a+b+c', 'a+b', 'a']);
+});
