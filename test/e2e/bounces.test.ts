@@ -88,7 +88,8 @@ describeWith([root()], 'bounces with real pods under load', () => {
         async () => {
           seen.begin();
           const run = await deploy(method, second);
-          expect(run.result?.instances).toMatchObject([{ state: 'deployed', ready: 3, diagnosis: undefined }]);
+          // A warning of a bounce that went well would be noise: old pods on their way out are none.
+          expect(run.result?.instances).toMatchObject([{ state: 'deployed', ready: 3, diagnosis: undefined, problems: [] }]);
         },
       );
       process.stderr.write(

@@ -9,6 +9,7 @@ import {
   servingLabels,
   settle,
   watchProof,
+  type CompanionVerdict,
   type Evidence,
   type Expectation,
   type History,
@@ -237,24 +238,26 @@ export class Wait {
   /** What stands beside a workload that is proven: waited for a moment, then only warned of. */
   #companions(waiting: Waiting, { pods }: Evidence, now: number): { readonly warnings: readonly Problem[]; readonly waitingFor?: string } {
     const warnings: Problem[] = [];
-    const late: string[] = [];
+    const late: Extract<CompanionVerdict, { readonly state: 'waiting' }>[] = [];
     const serving = servingLabels(pods);
     for (const key of waiting.target.companions) {
       const object = this.#board.object(key);
       const found = object === undefined ? undefined : judgeCompanion(object, serving, now);
       if (found?.state === 'warned') warnings.push(found.problem);
-      else if (found?.state === 'waiting') late.push(found.what);
+      else if (found?.state === 'waiting') late.push(found);
     }
     if (late.length === 0) return { warnings };
     waiting.lateSince ??= now;
-    if (now - waiting.lateSince < LATE) return { warnings, waitingFor: late.join(' and ') };
+    if (now - waiting.lateSince < LATE) return { warnings, waitingFor: late.map(({ what }) => what).join(' and ') };
     return {
       warnings: [
         ...warnings,
-        ...late.map((what) =>
-          warning('NOT_VERIFIED', `${waiting.target.title}: not verified: waited ${formatDuration(LATE)} in vain for ${what}`, {
-            hint: 'its controller does not run, or is far behind; the pods are ready',
-          }),
+        ...late.map(
+          ({ what, otherwise }) =>
+            otherwise ??
+            warning('NOT_VERIFIED', `${waiting.target.title}: not verified: waited ${formatDuration(LATE)} in vain for ${what}`, {
+              hint: 'its controller does not run, or is far behind; the pods are ready',
+            }),
         ),
       ],
     };

@@ -12,8 +12,8 @@ export type PodLabels = Readonly<Record<string, string>>;
 
 export type CompanionVerdict =
   | { readonly state: 'ready' }
-  /** `what` completes "waiting for …". */
-  | { readonly state: 'waiting'; readonly what: string }
+  /** `what` completes "waiting for …"; `otherwise` is what is wrong when it was waited for in vain. */
+  | { readonly state: 'waiting'; readonly what: string; readonly otherwise?: Problem }
   | { readonly state: 'warned'; readonly problem: Problem };
 
 const READY: CompanionVerdict = { state: 'ready' };
@@ -53,9 +53,13 @@ function unseen(object: KubeObject): CompanionVerdict | undefined {
 function budget(object: KubeObject): CompanionVerdict {
   const allowed = condition(object, 'DisruptionAllowed');
   if (allowed?.status === 'False' && allowed.reason === 'SyncFailed') {
+    // So it is while pods outlive their ReplicaSet, and for a moment after the last of them.
     return {
-      state: 'warned',
-      problem: warning('PDB_NOT_IN_FORCE', `${titleOf(object)} does not work: ${said(allowed)}`, { hint: describeCommand(object, 'pdb') }),
+      state: 'waiting',
+      what: `${titleOf(object)} to be in force`,
+      otherwise: warning('PDB_NOT_IN_FORCE', `${titleOf(object)} does not work: ${said(allowed)}`, {
+        hint: describeCommand(object, 'pdb'),
+      }),
     };
   }
   return unseen(object) ?? READY;

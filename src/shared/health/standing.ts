@@ -64,8 +64,10 @@ export function standing(
   const warnings: Problem[] = [];
   for (const companion of companions) {
     const found = judgeCompanion(companion, serving, now);
-    if (found.state === 'waiting') return undefined;
-    if (found.state === 'warned') warnings.push(found.problem);
+    // Nothing moves here: what is wrong does not pass.
+    const wrong = found.state === 'warned' ? found.problem : found.state === 'waiting' ? found.otherwise : undefined;
+    if (found.state === 'waiting' && wrong === undefined) return undefined;
+    if (wrong !== undefined) warnings.push(wrong);
   }
   return { verdict: { state: 'proven', ready: wanted, wanted }, warnings };
 }

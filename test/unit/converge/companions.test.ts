@@ -55,6 +55,27 @@ describe('what stands beside a workload', () => {
     );
   });
 
+  it('a budget that fails while an old pod outlives its ReplicaSet is waited for, one that goes on failing is a warning', async () => {
+    const failed = [{ type: 'DisruptionAllowed', status: 'False', reason: 'SyncFailed', message: 'found no controllers for pod "old"' }];
+    const w = world();
+    controllers(w, (object) => {
+      if (object.kind !== 'PodDisruptionBudget') return;
+      w.cluster.tell({ ...object, status: { conditions: failed } });
+      setTimeout(() => {
+        w.cluster.tell({ ...object, status: { observedGeneration: 1 } });
+      }, 300);
+    });
+    expect((await w.run(A)).instances).toMatchObject([{ state: 'deployed', problems: [] }]);
+    expect(w.log.lines.join('\n')).toContain('web.main: 2/2 ready, waiting for PodDisruptionBudget paastasvc-web/web-main to be in force');
+    // Nothing moves any more: what fails now does not pass by itself.
+    const [budget] = [...w.cluster.objects.values()].filter(({ kind }) => kind === 'PodDisruptionBudget');
+    if (budget === undefined) throw new Error('no budget');
+    w.cluster.tell({ ...budget, status: { conditions: failed } });
+    expect((await w.run(A)).instances).toMatchObject([
+      { state: 'unchanged', problems: [{ severity: 'warning', code: 'PDB_NOT_IN_FORCE' }] },
+    ]);
+  });
+
   it('not being allowed to watch it is a warning, no failure', async () => {
     const w = world();
     w.cluster.refused.set('watch PodDisruptionBudget', refusal(403, 'may not watch poddisruptionbudgets'));

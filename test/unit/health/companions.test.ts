@@ -32,7 +32,7 @@ const told = (o: KubeObject, pods: readonly Pod[] = []): string => {
   return verdict.state === 'ready'
     ? 'ready'
     : verdict.state === 'waiting'
-      ? `waiting for ${verdict.what}`
+      ? `waiting for ${verdict.what}${verdict.otherwise === undefined ? '' : `, or ${verdict.otherwise.severity} ${verdict.otherwise.code}: ${verdict.otherwise.message}`}`
       : `${verdict.state} ${verdict.problem.severity} ${verdict.problem.code}: ${verdict.problem.message}`;
 };
 const labelled = (labels: Record<string, string>): Pod => {
@@ -58,7 +58,7 @@ describe('what stands beside a workload', () => {
           ...conditions(['DisruptionAllowed', 'False', 'SyncFailed', 'found no controller ref for pod "x"']),
         },
       }),
-      'warned warning PDB_NOT_IN_FORCE: PodDisruptionBudget ns/web-main does not work: SyncFailed: found no controller ref for pod "x"',
+      'waiting for PodDisruptionBudget ns/web-main to be in force, or warning PDB_NOT_IN_FORCE: PodDisruptionBudget ns/web-main does not work: SyncFailed: found no controller ref for pod "x"',
     ],
     [
       'autoscaler that works',

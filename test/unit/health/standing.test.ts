@@ -84,4 +84,17 @@ describe('a Deployment that stands as it should', () => {
     };
     expect(standing(unpinned, { workload: complete() }, [budget], NOW)).toBeUndefined();
   });
+
+  it('warns of a budget that is not in force: no old pod is left for which it could be', () => {
+    const budget: KubeObject = {
+      apiVersion: 'policy/v1',
+      kind: 'PodDisruptionBudget',
+      metadata: { name: 'web-main', namespace: 'paastasvc-web' },
+      status: { conditions: [{ type: 'DisruptionAllowed', status: 'False', reason: 'SyncFailed', message: 'no scale' }] },
+    };
+    expect(standing(unpinned, { workload: complete() }, [budget], NOW)).toMatchObject({
+      verdict: { state: 'proven' },
+      warnings: [{ code: 'PDB_NOT_IN_FORCE', severity: 'warning' }],
+    });
+  });
 });
