@@ -193,6 +193,10 @@ async function demo(world: World): Promise<void> {
     /CRASH_LOOP/.test(broken.text) && broken.text.includes('DATABASE_URL is not set'),
     'the failure names the cause CRASH_LOOP and shows the last log lines',
   );
+  expect(
+    broken.text.includes(`meanwhile: 3 pods of version ${second.slice(0, 8)} are ready`),
+    'and says that the second version serves meanwhile',
+  );
   const serving = await underLoad(
     world,
     { namespace: NAMESPACE, service: 'hello---main', endpoints: 3, rate: 200, requests: 300, around: 500 },

@@ -42,6 +42,7 @@ export function instanceJson(result: InstanceResult): Record<string, unknown> {
             cause: result.diagnosis.cause,
             next: result.diagnosis.next,
             in_commit: result.diagnosis.inCommit,
+            ...(result.stillReady === undefined ? {} : { still_ready: result.stillReady }),
           },
     problems: result.problems.map((p) => ({
       severity: p.severity,

@@ -148,7 +148,19 @@ describe('faults of deploy', () => {
       );
       expect(run.summary).toContain(`#### ❌ ${title}: \`${code}\``);
     }
-    // the old version goes on serving
+    // the old version goes on serving, and the report says so
+    const meanwhile = (title: string): string | undefined => {
+      const paragraph = run.text.slice(run.text.search(new RegExp(`^${title.replace('.', '\\.')}: [A-Z_]+$`, 'm')));
+      return /^ {2}meanwhile: (.*)$/m.exec(paragraph.slice(0, paragraph.indexOf('  next: ')))?.[1];
+    };
+    expect(['full.main', 'sick.crash', 'sick.gone', 'sick.huge', 'sick.probe'].map(meanwhile)).toEqual([
+      '1 pod of the wanted version is ready',
+      'no pod of it is ready',
+      '2 pods of version 00000000 are ready',
+      'no pod of it is ready',
+      'no pod of it is ready',
+    ]);
+    expect(run.summary).toContain('**Meanwhile:** 2 pods of version 00000000 are ready.');
     expect(
       await get(
         'paastasvc-sick',

@@ -106,6 +106,25 @@ describe('the door to the API server', () => {
     expect(sockets).toBeLessThanOrEqual(2);
   });
 
+  it('says that something else answers, such as a login page', async () => {
+    answer = (_, response) => {
+      response.writeHead(200, { 'content-type': 'text/html' }).end('<html>\n  <title>Log in</title>');
+    };
+    const c = await connect();
+    const said = {
+      problems: [
+        {
+          code: 'NOT_AN_API_SERVER',
+          message: `what answers at ${address()} (context 'lab') is no API server: '<html> <title>Log in</title>'`,
+          hint: 'check the server in the kubeconfig; a proxy or a login page may stand before it (HTTPS_PROXY / NO_PROXY)',
+        },
+      ],
+    };
+    await expect(c.list(KINDS.ConfigMap)).rejects.toMatchObject(said);
+    await expect(c.get(KINDS.ConfigMap, 'd', 'a')).rejects.toMatchObject(said);
+    await expect(c.apply(configMap('a', 1))).rejects.toMatchObject(said);
+  });
+
   it('reads every page of a list', async () => {
     answer = (request, response) => {
       const page = new URL(request.url ?? '', 'http://x').searchParams.get('continue');

@@ -172,6 +172,7 @@ export class Outcomes {
     const diagnosis = diagnosisOf(verdicts, timeout);
     draft.state = end === 'timeout' ? 'timeout' : 'failed';
     draft.diagnosis = diagnosis;
+    if (verdicts.stillReady !== undefined) draft.stillReady = verdicts.stillReady;
     if (diagnosis === undefined) return;
     this.#ports.log.info(
       `${target.title}: ${end === 'timeout' ? 'timed out' : 'failed'} (${diagnosis.code})${verdict.state === 'failed' ? '' : `: ${diagnosis.cause}`}`,

@@ -1,7 +1,7 @@
 /** Verdicts as a wait ends with them, and what is said of them. */
 import { formatDuration } from '../contract/durations.ts';
 import type { Problem } from '../contract/errors.ts';
-import type { Diagnosis, Verdict } from '../health/index.ts';
+import type { Diagnosis, ReadyPods, Verdict } from '../health/index.ts';
 
 export interface Verdicts {
   readonly verdict: Verdict;
@@ -11,6 +11,8 @@ export interface Verdicts {
   readonly at: number;
   /** About what stands beside a workload that is proven. */
   readonly warnings: readonly Problem[];
+  /** Pods of the instance that are ready in the end, whatever their version; absent when it is proven. */
+  readonly stillReady?: readonly ReadyPods[];
 }
 
 /** `2/3 ready, waiting for …` */

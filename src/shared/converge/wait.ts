@@ -6,6 +6,7 @@ import {
   judgeCompanion,
   NO_HISTORY,
   NO_PROOF,
+  readyByVersion,
   servingLabels,
   settle,
   watchProof,
@@ -297,10 +298,13 @@ export class Wait {
     this.#say(`${waiting.target.title}: ${text}`);
   }
 
-  #finish(waiting: Waiting, verdicts: Verdicts): void {
-    this.#waiting.delete(waiting.target.title);
-    this.#final.set(waiting.target.title, verdicts);
-    this.#options.onFinal(waiting.target, verdicts);
+  #finish(waiting: Waiting, ended: Verdicts): void {
+    const { target } = waiting;
+    const isProven = ended.verdict.state === 'proven';
+    const verdicts = isProven ? ended : { ...ended, stillReady: readyByVersion(target.expectation, this.#board.evidence(target.place)) };
+    this.#waiting.delete(target.title);
+    this.#final.set(target.title, verdicts);
+    this.#options.onFinal(target, verdicts);
   }
 
   #giveUp(end: 'timeout' | 'cancelled', which: (waiting: Waiting) => boolean = () => true): void {

@@ -7,7 +7,7 @@ import { retry } from '@octokit/plugin-retry';
 import { throttling } from '@octokit/plugin-throttling';
 import { CancelledError, UserError } from '../contract/errors.ts';
 import type { Log } from '../contract/ports.ts';
-import { networkFetch, proxyFor } from '../network/index.ts';
+import { networkFetch, proxyFor, type Fetch } from '../network/index.ts';
 import { checkedApiUrl, serverUrlFor, type ConnectOptions } from './options.ts';
 import { explain, silenceOf } from './explain.ts';
 
@@ -45,16 +45,16 @@ export function openConnection(options: ConnectOptions, { paced = true }: { read
   const backOff = options.backOff ?? 1000;
   const longestWait = options.longestWait ?? 120;
   let requests = 0;
-  const limited: typeof fetch = async (input, init) => {
+  const limited: Fetch = async (address, init) => {
     requests += 1;
     const began = performance.now();
     const timeout = AbortSignal.timeout(requestTimeout);
-    const { pathname, search } = new URL(input instanceof Request ? input.url : input);
+    const { pathname, search } = new URL(address);
     const say = (answer: string): void => {
       log.debug(`github: ${init?.method ?? 'GET'} ${pathname}${search} -> ${answer} (${String(Math.round(performance.now() - began))} ms)`);
     };
     try {
-      const response = await plain(input, { ...init, signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]) });
+      const response = await plain(address, { ...init, signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]) });
       say(String(response.status));
       return response;
     } catch (error) {

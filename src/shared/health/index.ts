@@ -5,4 +5,5 @@ export { NO_HISTORY, settle, type History, type Settled } from './settle.ts';
 export { standing, type Standing } from './standing.ts';
 export { plainText } from './text.ts';
 export type * from './types.ts';
+export { readyByVersion } from './versions.ts';
 export { NO_PROOF, watchProof, type Proof, type Watched } from './stability.ts';

@@ -75,6 +75,13 @@ export interface Diagnosis {
   readonly inCommit: boolean;
 }
 
+/** Pods of an instance that are ready, of one version. */
+export interface ReadyPods {
+  /** Such as `version 1a2b3c4d`. */
+  readonly version: string;
+  readonly pods: number;
+}
+
 /**
  * `waitingFor` is for people. `freeing`: old pods are on their way out, so refusals for want of room may pass. `suspect`: what stands in the
  * way so far; when the wait times out, that is the explanation.

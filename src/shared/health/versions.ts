@@ -2,7 +2,7 @@
 import { shortVersion, type DeploymentVersion } from '../contract/deployment-version.ts';
 import { paastaPrefixed, YELP_PREFIXES } from '../contract/names.ts';
 import type { KubeObject, Pod, ReplicaSet } from '../objects/types.ts';
-import type { Expectation } from './types.ts';
+import type { Evidence, Expectation, ReadyPods } from './types.ts';
 
 interface Carried {
   readonly sha: string | undefined;
@@ -59,6 +59,16 @@ export function isGone(pod: Pod): boolean {
 
 export function isReady(pod: Pod): boolean {
   return !isTerminating(pod) && !isGone(pod) && (pod.status?.conditions ?? []).some((c) => c.type === 'Ready' && c.status === 'True');
+}
+
+/** Who serves while the wanted version does not come up: ready pods by version, most first. */
+export function readyByVersion(expectation: Expectation, { pods, oldPods = [] }: Pick<Evidence, 'pods' | 'oldPods'>): readonly ReadyPods[] {
+  const counts = new Map<string, number>();
+  for (const { metadata } of [...pods, ...oldPods].filter(isReady)) {
+    const version = isOurs(metadata.labels, expectation) ? 'the wanted version' : describeVersion(metadata.labels, expectation);
+    counts.set(version, (counts.get(version) ?? 0) + 1);
+  }
+  return [...counts].map(([version, count]) => ({ version, pods: count })).sort((a, b) => b.pods - a.pods);
 }
 
 /**

@@ -2,8 +2,8 @@
 import { problem, UserError } from '../contract/errors.ts';
 import type { Clock, Log } from '../contract/ports.ts';
 import { KINDS, PROXY_VERBS, type Kind, type KubeObject } from '../objects/types.ts';
-import { ApiRefusal, refusal, type Asked, type Target } from './refusals.ts';
-import { parse, type Call, type Transport } from './transport.ts';
+import { ApiRefusal, notAnApiServer, refusal, type Asked, type Target } from './refusals.ts';
+import { parse, type Answer, type Call, type Transport } from './transport.ts';
 import type {
   ApplyOptions,
   ApplyOutcome,
@@ -104,6 +104,15 @@ export class Cluster {
     return { reads: this.#transport.reads, writes: this.#transport.writes };
   }
 
+  /** JSON of a good answer. Throws `UserError` when it is none: at the address stands something else, such as a login page. */
+  #json({ text }: Pick<Answer, 'text'>): unknown {
+    try {
+      return JSON.parse(text) as unknown;
+    } catch (error) {
+      throw new UserError(notAnApiServer(text, this.target), { cause: error });
+    }
+  }
+
   /** Every page of a list, of one consistent version. */
   async list(kind: Kind, options: ListOptions = {}, signal?: AbortSignal): Promise<Listed> {
     const items: KubeObject[] = [];
@@ -125,7 +134,7 @@ export class Cluster {
           },
           signal === undefined ? {} : { signal },
         );
-        const page = JSON.parse(answer.text) as { metadata?: { continue?: string; resourceVersion?: string }; items?: KubeObject[] };
+        const page = this.#json(answer) as { metadata?: { continue?: string; resourceVersion?: string }; items?: KubeObject[] };
         // Items of a list come without their kind.
         for (const item of page.items ?? []) items.push(lean({ ...item, apiVersion: kind.apiVersion, kind: kind.kind }));
         resourceVersion = page.metadata?.resourceVersion ?? resourceVersion;
@@ -148,7 +157,7 @@ export class Cluster {
       asked: asked('get', kind, namespace, name),
       expect: [404],
     });
-    return answer.status === 404 ? undefined : (JSON.parse(answer.text) as KubeObject);
+    return answer.status === 404 ? undefined : (this.#json(answer) as KubeObject);
   }
 
   /** Asks for metadata only: the content of a Secret stays where it is. */
@@ -185,9 +194,9 @@ export class Cluster {
       asked: asked('patch', kind, namespace, name),
       expect: [409],
     });
-    const body = parse(answer.text);
     if (answer.status !== 409)
-      return { outcome: 'applied', object: body as unknown as KubeObject, created: answer.status === 201, warnings: answer.warnings };
+      return { outcome: 'applied', object: this.#json(answer) as KubeObject, created: answer.status === 201, warnings: answer.warnings };
+    const body = parse(answer.text);
     const conflicts = conflictsOf(body);
     if (conflicts.length === 0)
       throw new ApiRefusal(
@@ -222,7 +231,7 @@ export class Cluster {
       contentType,
       asked: asked('patch', kind, namespace, name),
     });
-    return JSON.parse(answer.text) as KubeObject;
+    return this.#json(answer) as KubeObject;
   }
 
   /** Creates it; `undefined` when one of that name exists. */
@@ -236,7 +245,7 @@ export class Cluster {
       asked: asked('create', kind, object.metadata.namespace, object.metadata.name),
       expect: [409],
     });
-    return answer.status === 409 ? undefined : (JSON.parse(answer.text) as KubeObject);
+    return answer.status === 409 ? undefined : (this.#json(answer) as KubeObject);
   }
 
   /** False when there was nothing to delete. */
@@ -330,7 +339,7 @@ export class Cluster {
       path: '/version',
       asked: { verb: 'get', resource: '/version', group: '', namespace: undefined, name: undefined },
     });
-    return (JSON.parse(answer.text) as { gitVersion?: string }).gitVersion ?? 'unknown';
+    return (this.#json(answer) as { gitVersion?: string }).gitVersion ?? 'unknown';
   }
 
   /** Identity of the cluster: the uid of namespace kube-system, which lives as long as the cluster does. */

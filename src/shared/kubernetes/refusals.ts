@@ -200,3 +200,13 @@ export function unreachable(error: unknown, target: Target): Problem {
         : 'check that the runner can reach the API server: firewall, allowed networks, HTTPS_PROXY / NO_PROXY';
   return problem('CLUSTER_UNREACHABLE', `cannot reach the API server ${at}: ${said}`, { hint: next });
 }
+
+/** A good answer that is no JSON. */
+export function notAnApiServer(text: string, target: Target): Problem {
+  const said = text.replace(/\s+/g, ' ').trim().slice(0, 100);
+  return problem(
+    'NOT_AN_API_SERVER',
+    `what answers at ${target.server} (context '${target.context}') is no API server: ${said === '' ? 'its answer is empty' : `'${said}'`}`,
+    { hint: 'check the server in the kubeconfig; a proxy or a login page may stand before it (HTTPS_PROXY / NO_PROXY)' },
+  );
+}

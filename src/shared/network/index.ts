@@ -67,24 +67,27 @@ export function loadUndici(): Promise<Undici> {
   return import(/* webpackIgnore: true */ './undici.ts');
 }
 
+/** `fetch` as far as it is needed here. */
+export type Fetch = (address: string | URL, init?: RequestInit) => Promise<Response>;
+
 /** `fetch` that honours the proxy variables of the given environment. Throws `UserError` INVALID_PROXY. */
-export function networkFetch(env: Environment): typeof fetch {
+export function networkFetch(env: Environment): Fetch {
   const settings = proxySettings(env);
   if (settings.http === undefined && settings.https === undefined) return globalThis.fetch;
-  let loaded: Promise<typeof fetch> | undefined;
-  const load = async (): Promise<typeof fetch> => {
+  let loaded: Promise<Fetch> | undefined;
+  const load = async (): Promise<Fetch> => {
     const undici = await loadUndici();
     const dispatcher = new undici.EnvHttpProxyAgent({
       noProxy: settings.none,
       ...(settings.http === undefined ? {} : { httpProxy: settings.http }),
       ...(settings.https === undefined ? {} : { httpsProxy: settings.https }),
     });
-    // Two copies of the same declarations (Node's and the package's) that TypeScript cannot know to be one.
-    const through = undici.fetch as unknown as (input: unknown, init: unknown) => Promise<Response>;
-    return (input, init) => through(input, { ...init, dispatcher });
+    // The package and Node declare the same types twice.
+    const through = undici.fetch as (address: string | URL, init: { readonly dispatcher: typeof dispatcher }) => Promise<Response>;
+    return (address, init) => through(address, { ...init, dispatcher });
   };
-  return async (input, init) => {
+  return async (address, init) => {
     loaded ??= load();
-    return (await loaded)(input, init);
+    return (await loaded)(address, init);
   };
 }

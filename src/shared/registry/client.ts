@@ -289,18 +289,17 @@ const mediaTypeOf = (response: Response): string => (response.headers.get('conte
 async function readBody(response: Response): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  if (response.body !== null) {
-    for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-      size += chunk.length;
-      if (size > MAX_MANIFEST)
-        throw new UserError(
-          problem(
-            'REGISTRY_NOT_A_REGISTRY',
-            `${shown(response.url)} answered with more than ${MAX_MANIFEST / 1024 / 1024} MiB where a manifest was asked for`,
-          ),
-        );
-      chunks.push(chunk);
-    }
+  const body: AsyncIterable<Uint8Array> | null = response.body;
+  for await (const chunk of body ?? []) {
+    size += chunk.length;
+    if (size > MAX_MANIFEST)
+      throw new UserError(
+        problem(
+          'REGISTRY_NOT_A_REGISTRY',
+          `${shown(response.url)} answered with more than ${MAX_MANIFEST / 1024 / 1024} MiB where a manifest was asked for`,
+        ),
+      );
+    chunks.push(chunk);
   }
   return Buffer.concat(chunks);
 }

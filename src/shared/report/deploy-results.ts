@@ -1,7 +1,7 @@
 /** What a deploy says about every instance; made by converge, rendered here. */
 import type { DeploymentVersion } from '../contract/deployment-version.ts';
 import type { Problem } from '../contract/errors.ts';
-import type { Diagnosis } from '../health/types.ts';
+import type { Diagnosis, ReadyPods } from '../health/types.ts';
 import type { InstanceAction, Plan } from '../plan/types.ts';
 import type { DrainProof } from './drain-proof.ts';
 
@@ -44,6 +44,8 @@ export interface InstanceResult {
   /** Milliseconds from the write to the verdict. */
   readonly duration: number;
   readonly diagnosis: Diagnosis | undefined;
+  /** Of one that failed or timed out: its ready pods, whatever their version. Absent when nobody looked. */
+  readonly stillReady?: readonly ReadyPods[];
   /** Last lines of the container's log, as it wrote them. */
   readonly log: readonly string[];
   readonly problems: readonly Problem[];

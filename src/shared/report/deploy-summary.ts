@@ -4,7 +4,7 @@ import { fenced } from '../contract/markdown.ts';
 import { shortVersion } from '../contract/deployment-version.ts';
 import { isGood, type ConvergeResult, type InstanceResult } from './deploy-results.ts';
 import { drainProofText } from './drain-proof.ts';
-import { outcomeText, titleOf } from './deploy-text.ts';
+import { meanwhileText, outcomeText, titleOf } from './deploy-text.ts';
 import { foreignLine } from './foreign.ts';
 import { cell, planMarkdown } from './plan-markdown.ts';
 
@@ -55,6 +55,7 @@ function heading(result: ConvergeResult, facts: DeployFacts): string {
 
 function failureMarkdown(result: InstanceResult): readonly string[] {
   const { diagnosis } = result;
+  const meanwhile = meanwhileText(result);
   const problems = result.problems
     .filter((p) => p.severity === 'error')
     .map((p) => `- \`${p.code}\` ${cell(p.message)}${p.hint === undefined ? '' : ` **Next:** ${cell(p.hint)}`}`);
@@ -69,6 +70,7 @@ function failureMarkdown(result: InstanceResult): readonly string[] {
     '',
     `${where} ${cell(diagnosis.cause)}`.trim(),
     '',
+    ...(meanwhile === undefined ? [] : [`**Meanwhile:** ${cell(meanwhile)}.`, '']),
     `**Next:** ${cell(diagnosis.next)}`,
     ...(diagnosis.events.length === 0
       ? []

@@ -40,9 +40,18 @@ export function outcomeText(result: InstanceResult): string {
   }
 }
 
-/** Why an instance failed: object, container, cause, events, log, next step. Empty when it did not. */
+/** Who serves while it failed, which is what a person who was woken asks first; `undefined`: not known. */
+export function meanwhileText({ stillReady }: InstanceResult): string | undefined {
+  if (stillReady === undefined) return undefined;
+  if (stillReady.length === 0) return 'no pod of it is ready';
+  const parts = stillReady.map(({ version, pods }) => `${pods} pod${pods === 1 ? '' : 's'} of ${version}`);
+  return `${parts.join(' and ')} ${stillReady.length === 1 && stillReady[0]?.pods === 1 ? 'is' : 'are'} ready`;
+}
+
+/** Why an instance failed: object, container, cause, who serves, events, log, next step. Empty when it did not. */
 export function failureText(result: InstanceResult): readonly string[] {
   const { diagnosis } = result;
+  const meanwhile = meanwhileText(result);
   const problems = result.problems.filter((p) => p.severity === 'error').map((p) => `  ${describeProblem(p).split('\n').join('\n  ')}`);
   if (diagnosis === undefined)
     return problems.length === 0
@@ -54,6 +63,7 @@ export function failureText(result: InstanceResult): readonly string[] {
       ? []
       : [`  object: ${diagnosis.object}${diagnosis.container === undefined ? '' : `, container ${diagnosis.container}`}`]),
     `  cause: ${diagnosis.cause}`,
+    ...(meanwhile === undefined ? [] : [`  meanwhile: ${meanwhile}`]),
     ...(diagnosis.events.length === 0 ? [] : ['  events:', ...diagnosis.events.slice(-10).map((e) => `    ${foreignLine(e)}`)]),
     ...(result.log.length === 0
       ? []

@@ -6,7 +6,8 @@ import { COLLECTION_STYLE, EVENT_ID, SCALAR_STYLE, type ScalarEvent } from 'js-y
 import type { MappingNode, Node, ScalarNode, SequenceNode } from './yaml-document.ts';
 import { YamlFault } from './yaml-fault.ts';
 import { LIMITS } from './yaml-limits.ts';
-import { ScanError, scanYaml, type Scan } from './yaml-scan.ts';
+import { ScanError } from './yaml-scan-error.ts';
+import { scanYaml, type Scan } from './yaml-scan.ts';
 import { checkCharacters } from './yaml-text.ts';
 import { CORE, implicitTag } from './yaml-values.ts';
 

@@ -10,7 +10,7 @@ import { documentOf, type YamlDocument } from './yaml-document.ts';
 import { YamlFault } from './yaml-fault.ts';
 import { LIMITS } from './yaml-limits.ts';
 import { explainSyntax } from './yaml-messages.ts';
-import { ScanError } from './yaml-scan.ts';
+import { ScanError } from './yaml-scan-error.ts';
 import { lineTable, place } from './yaml-text.ts';
 
 export type { YamlDocument } from './yaml-document.ts';

@@ -1,4 +1,4 @@
-import { judge, type Diagnosis, type Evidence, type Expectation, type Verdict } from '../../../src/shared/health/index.ts';
+import { judge, readyByVersion, type Diagnosis, type Evidence, type Expectation, type Verdict } from '../../../src/shared/health/index.ts';
 import { at, DIGEST, event, evidence, expectation, labels, OLD, pod, replicaSet, SHA, T0, workload, type PodParts } from './scene.ts';
 
 const NOW = T0 + 60_000;
@@ -449,5 +449,19 @@ describe('budget and refusals', () => {
       });
     expect(late(30)).toMatchObject({ state: 'doomed', diagnosis: { code: 'TIMEOUT' } });
     expect(late(-30).state).toBe('progressing');
+  });
+});
+
+describe('who serves meanwhile', () => {
+  it('is told by version, of this workload and of those that shall go; what is leaving or not ready does not count', () => {
+    const configured = { ...ready('e'), metadata: { ...ready('e').metadata, labels: labels(SHA, 'config22222222') } };
+    const pods = [ready('a'), pod('b'), configured, pod('f', { ready: true, sha: OLD, terminating: 30 })];
+    const oldPods = [pod('c', { ready: true, sha: OLD }), pod('d', { ready: true, sha: OLD })];
+    expect(readyByVersion(expectation(), evidence({ pods, oldPods }))).toEqual([
+      { version: 'version 22222222', pods: 2 },
+      { version: 'the wanted version', pods: 1 },
+      { version: 'configuration config22222222 of 11111111', pods: 1 },
+    ]);
+    expect(readyByVersion(expectation(), evidence({ pods: [pod('b')] }))).toEqual([]);
   });
 });

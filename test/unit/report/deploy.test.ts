@@ -47,6 +47,10 @@ const failed = result({
   ready: 0,
   duration: 20_000,
   diagnosis,
+  stillReady: [
+    { version: 'version aaaaaaaa', pods: 3 },
+    { version: 'the wanted version', pods: 1 },
+  ],
   log: ['DATABASE_URL is not set', '```', '<img src=x> ghp_0123456789abcdefghijABCDEFGHIJ', '\u001b[31mred\u001b[0m'],
 });
 const all = (instances: readonly InstanceResult[], more: Partial<ConvergeResult> = {}): ConvergeResult => ({
@@ -62,12 +66,15 @@ const all = (instances: readonly InstanceResult[], more: Partial<ConvergeResult>
   ...more,
 });
 
+const FACTS = { cluster: 'lab', server: 'https://k', soaDir: 'soa', soaCommit: SHA, mode: 'apply' };
+
 describe('deploy in plain text', () => {
   it('explains a failure in the order in which one looks', () => {
     expect(failureText(failed)).toEqual([
       'web.worker: CRASH_LOOP',
       '  object: Pod web-main-1, container main',
       '  cause: The container ends with exit code 3 right after its start.',
+      '  meanwhile: 3 pods of version aaaaaaaa and 1 pod of the wanted version are ready',
       '  events:',
       '    BackOff: restarting ×5',
       '  last 4 log lines:',
@@ -77,6 +84,14 @@ describe('deploy in plain text', () => {
       '    | red',
       '  next: Read the log below.',
     ]);
+  });
+
+  it.each<readonly [string, InstanceResult['stillReady']]>([
+    ['no pod of it is ready', []],
+    ['1 pod of version aaaaaaaa is ready', [{ version: 'version aaaaaaaa', pods: 1 }]],
+  ])('says who serves meanwhile: %s', (text, stillReady = []) => {
+    expect(failureText({ ...failed, stillReady })).toContain(`  meanwhile: ${text}`);
+    expect(deploySummary(all([{ ...failed, stillReady }]), FACTS)).toContain(`**Meanwhile:** ${text}.`);
   });
 
   it('ends with a table and the cost', () => {
@@ -112,13 +127,7 @@ describe('deploy in plain text', () => {
 
 describe('deploy in Markdown', () => {
   it('is this for a mixed outcome', () => {
-    const text = deploySummary(all([result(), failed]), {
-      cluster: 'lab',
-      server: 'https://k',
-      soaDir: 'soa',
-      soaCommit: SHA,
-      mode: 'apply',
-    });
+    const text = deploySummary(all([result(), failed]), FACTS);
     expect(text).toBe(
       [
         '### paasta deploy to lab: failed: 1 of 2',
@@ -133,6 +142,8 @@ describe('deploy in Markdown', () => {
         '#### ❌ web.worker: `CRASH_LOOP`',
         '',
         'Pod web-main-1, container main: The container ends with exit code 3 right after its start.',
+        '',
+        '**Meanwhile:** 3 pods of version aaaaaaaa and 1 pod of the wanted version are ready.',
         '',
         '**Next:** Read the log below.',
         '',

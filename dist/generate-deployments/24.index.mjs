@@ -1,0 +1,1 @@
+const O=24,P=[24],r={643:((e,n,o)=>{o.r(n),o.d(n,{openRepositories:()=>s});var t=o(995),_=o(591),m=o(979),u=o(835);const D=(0,t.createRequire)(import.meta.url);function s(E){const M=(0,_.JY)(E);return(c,d)=>(0,_._M)(M,c,d)}})};export{O as id,P as ids,r as modules};

@@ -1,1 +1,0 @@
-const D=429,K=[429],O={429:((d,n,o)=>{o.r(n),o.d(n,{openRepositories:()=>s});var t=o(995),_=o(756),e=o(608),m=o(835);const u=(0,t.createRequire)(import.meta.url);function s(E){const M=(0,_.JY)(E);return(P,c)=>(0,_._M)(M,P,c)}})};export{D as id,K as ids,O as modules};
