@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { spawn } from 'node:child_process';
 import type { KubeObject } from '../../src/shared/objects/types.ts';
 import { deploy, inputsFor, quantile, seconds, sleep, type Bench } from './scene.ts';
-import type { FiveHundred } from './writes.ts';
+import { keysOf, type FiveHundred } from './writes.ts';
 
 interface SeenPod extends KubeObject {
   readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
@@ -11,7 +11,7 @@ interface SeenPod extends KubeObject {
 
 const LABEL = 'paasta.yelp.com';
 
-/** When the last pod of each instance got ready. Old pods have to go after that; the time for it belongs to the verdict's. */
+/** When the last pod of each instance got ready or the last old one was gone, whichever came later: before that there can be no verdict. */
 function watchPods({ cluster }: FiveHundred): { readonly last: ReadonlyMap<string, number>; stop(): void } {
   const last = new Map<string, number>();
   const ready = new Set<string>();
@@ -31,10 +31,11 @@ function watchPods({ cluster }: FiveHundred): { readonly last: ReadonlyMap<strin
     const lines = (rest + chunk).split('\n');
     rest = lines.pop() ?? '';
     for (const line of lines) {
-      const { object } = JSON.parse(line) as { object: SeenPod };
+      const { type, object } = JSON.parse(line) as { readonly type: string; readonly object: SeenPod };
       const name = `${object.metadata.labels?.[`${LABEL}/service`] ?? ''}.${object.metadata.labels?.[`${LABEL}/instance`] ?? ''}`;
       const uid = object.metadata.uid ?? '';
-      if (
+      if (type === 'DELETED') last.set(name, Date.now());
+      else if (
         object.metadata.deletionTimestamp === undefined &&
         !ready.has(uid) &&
         object.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') === true
@@ -69,15 +70,14 @@ function readingVerdicts(): { readonly said: Map<string, number>; take(chunk: st
   };
 }
 
-/** Last pod ready → verdict, for bounces of one instance and for a bounce of a hundred at once. */
+/** Last pod ready and old pods gone → verdict, for bounces of one instance and for a bounce of a hundred at once. */
 export async function verdictFigure(bench: Bench, scene: FiveHundred): Promise<void> {
   const { cluster, tree } = scene;
   const pods = watchPods(scene);
   try {
     await sleep(1_500);
     const bounce = async (services: readonly string[], which: (instance: string) => boolean, value: string): Promise<number[]> => {
-      for (const service of services)
-        tree.write(service, (instance) => (which(instance) ? `instances: 1, env: {VERDICT: "${value}"}` : 'instances: 1'));
+      for (const service of services) tree.write(service, (instance) => keysOf(1, which(instance) ? `, env: {VERDICT: "${value}"}` : ''));
       const reader = readingVerdicts();
       await deploy(bench, inputsFor(tree, cluster.kubeconfigPath, services.length === 1 ? { service: services[0] as string } : {}), {
         onText: reader.take,
@@ -91,11 +91,11 @@ export async function verdictFigure(bench: Bench, scene: FiveHundred): Promise<v
       alone.push(...(await bounce([service], (instance) => instance === 'i003', `alone ${String(round)}`)));
     const many = await bounce(tree.services, (instance) => /^i00/.test(instance), 'together');
     // A watcher that is late hears of a pod after its verdict; one that misses pods would make the figure mean nothing.
-    if (Math.min(...alone) < -100) throw new Error(`a verdict came ${String(-Math.min(...alone))} ms before its pod was seen to be ready`);
+    if (Math.min(...alone) < -100) throw new Error(`a verdict came ${String(-Math.min(...alone))} ms before what it is about was seen`);
     if (alone.length < 20) throw new Error(`only ${String(alone.length)} verdicts were read`);
     const p95 = quantile(alone, 0.95);
     bench.report(
-      'last pod ready → verdict, 20 bounces of one instance',
+      'last pod ready and old pods gone → verdict, 20 bounces of one instance',
       `p95 ${seconds(p95)}, median ${seconds(quantile(alone, 0.5))}, largest ${seconds(Math.max(...alone))}`,
       'p95 ≤ 0.3 s',
       p95 <= 300,
@@ -130,7 +130,7 @@ function slope(points: readonly (readonly [number, number])[]): number {
 export async function memoryFigure(bench: Bench, scene: FiveHundred): Promise<void> {
   const { cluster, tree } = scene;
   bench.say('four pods for each of the 500 instances …');
-  tree.writeAll(() => 'instances: 4');
+  tree.writeAll(() => keysOf(4));
   await deploy(bench, inputsFor(tree, cluster.kubeconfigPath));
   const service = tree.services[0] as string;
   // takes an hour to start and is in no trouble
@@ -138,7 +138,7 @@ export async function memoryFigure(bench: Bench, scene: FiveHundred): Promise<vo
   const warm = 15;
   // After ten minutes without progress the Deployment gives up, and the watch would end.
   const length = (bench.long ? 590 : 70) - warm;
-  tree.write(service, (instance) => (instance === 'i000' ? 'instances: 4, env: {SLOW: "yes"}' : 'instances: 4'));
+  tree.write(service, (instance) => keysOf(4, instance === 'i000' ? ', env: {SLOW: "yes"}' : ''));
   const samples: (readonly [number, number])[] = [];
   const stop = new AbortController();
   let changes = 0;

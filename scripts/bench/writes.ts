@@ -73,6 +73,11 @@ export async function noopFigure(bench: Bench, peers: Peers): Promise<void> {
 
 export const FIRST: { readonly services: number; readonly perService: number } = { services: 10, perService: 50 };
 
+/** Keys of one of the five hundred. A drain of half a minute would be most of the time in which these figures are taken. */
+export function keysOf(instances: number, more = ''): string {
+  return `instances: ${String(instances)}, lifecycle: {pre_stop_drain_seconds: 1}${more}`;
+}
+
 /** The cluster of five hundred instances, with the tree that is in it. */
 export interface FiveHundred {
   readonly cluster: Cluster;
@@ -85,7 +90,7 @@ export async function firstApplyFigure(bench: Bench, peers: Peers, body: (scene:
     services: FIRST.services,
     perService: Math.ceil(FIRST.perService * bench.scale),
     prefix: 'svc',
-    keys: 'instances: 1',
+    keys: keysOf(1),
   });
   const objects = await objectsOf(tree);
   const walls = new Map<string, number>();
@@ -140,7 +145,7 @@ export async function withFiveHundred(bench: Bench, body: (scene: FiveHundred) =
     services: FIRST.services,
     perService: Math.ceil(FIRST.perService * bench.scale),
     prefix: 'svc',
-    keys: 'instances: 1',
+    keys: keysOf(1),
   });
   await withCluster('bench-ours', async (cluster) => {
     bench.say('deploying 500 instances once …');
@@ -155,7 +160,7 @@ export async function oneChangeFigure(bench: Bench, { cluster, tree }: FiveHundr
   const [service = ''] = tree.services;
   const firsts: number[] = [];
   for (let round = 0; round < 5; round++) {
-    tree.write(service, (instance) => (instance === 'i003' ? `instances: 1, env: {ROUND: "${String(round)}"}` : 'instances: 1'));
+    tree.write(service, (instance) => keysOf(1, instance === 'i003' ? `, env: {ROUND: "${String(round)}"}` : ''));
     const at = mark(cluster);
     const run = await deploy(bench, inputs);
     const did = audited(cluster, at, OURS);
