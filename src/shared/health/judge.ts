@@ -188,6 +188,10 @@ function unprovenImage(scene: Scene): string | undefined {
   return `${plural(ids.filter((id) => wrong.includes(id)).length, 'pod')} report ${shown} instead of ${imageDigest}: a member of a multi-platform image, or an image that was rewritten on the way to the node`;
 }
 
+function restartsOf({ status }: Pod): number {
+  return (status?.containerStatuses ?? []).reduce((sum, { restartCount }) => sum + restartCount, 0);
+}
+
 function podCauses(expectation: Expectation, ours: readonly Pod[], events: readonly Event[], now: number): readonly Cause[] {
   const causes = new Map<FailureCode, { doom: Doom; pods: Pod[] }>();
   const byName = new Map<string, Event[]>();
@@ -208,7 +212,12 @@ function podCauses(expectation: Expectation, ours: readonly Pod[], events: reado
     if (doom === undefined) continue;
     const known = causes.get(doom.code);
     if (known === undefined) causes.set(doom.code, { doom, pods: [pod] });
-    else known.pods.push(pod);
+    else if (restartsOf(pod) <= restartsOf(known.pods[0] as Pod)) known.pods.push(pod);
+    else {
+      // The one that has gone through most tells best, and stays the one.
+      known.doom = doom;
+      known.pods.unshift(pod);
+    }
   }
   return [...causes.values()].sort((a, b) => b.pods.length - a.pods.length || RANK.indexOf(a.doom.code) - RANK.indexOf(b.doom.code));
 }

@@ -249,6 +249,17 @@ describe('doom list', () => {
     expect(found?.next).toContain('kubectl -n paastasvc-web logs p1 -c main --previous');
   });
 
+  it('tells of the pod that crashed most, whatever their order: the words do not change back and forth', () => {
+    const pods = [2, 3, 2].map((times, n) => pod(`p${n}`, waiting('CrashLoopBackOff', '', times, ended(1, 'Error'))));
+    for (const order of [pods, [...pods].reverse()]) {
+      const result = verdict({ pods: order }, { replicas: 3 });
+      expect(result.state === 'doomed' ? [result.diagnosis.object, result.diagnosis.cause] : result).toEqual([
+        'Pod p1',
+        'container main ends with exit code 1, 3 times so far. The same holds for 2 other pods.',
+      ]);
+    }
+  });
+
   it("names the probe, the scheduler's numbers and the image", () => {
     const probe = doom(
       {
