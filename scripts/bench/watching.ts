@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { spawn } from 'node:child_process';
 import type { KubeObject } from '../../src/shared/objects/types.ts';
-import { deploy, inputsFor, quantile, seconds, sleep, type Bench } from './scene.ts';
+import type { AuditEvent } from '../../test/testbed/index.ts';
+import { audited, deploy, inputsFor, mark, OURS, quantile, seconds, sleep, type Bench } from './scene.ts';
 import { keysOf, type FiveHundred } from './writes.ts';
 
 interface SeenPod extends KubeObject {
@@ -109,10 +110,12 @@ export async function verdictFigure(bench: Bench, scene: FiveHundred): Promise<v
   }
 }
 
-/** Resident memory of a process in MB; `undefined` when it is gone. */
-function resident(pid: number): number | undefined {
+/** Resident memory of a process in MB, now and at most so far, as the kernel counts it; `undefined` when the process is gone. */
+function resident(pid: number): { readonly now: number; readonly most: number } | undefined {
   try {
-    return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${String(pid)}/status`, 'utf8'))?.[1] ?? NaN) / 1024;
+    const status = readFileSync(`/proc/${String(pid)}/status`, 'utf8');
+    const mb = (name: string): number => Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1] ?? NaN) / 1024;
+    return { now: mb('VmRSS'), most: mb('VmHWM') };
   } catch {
     return undefined;
   }
@@ -126,21 +129,38 @@ function slope(points: readonly (readonly [number, number])[]): number {
   return points.reduce((sum, [x, y]) => sum + (x - mx) * (y - my), 0) / points.reduce((sum, [x]) => sum + (x - mx) ** 2, 0);
 }
 
-/** Watches 500 Deployments and 2,000 pods, of which a few change all the time, until one more instance gets ready: it never does. */
+/** Label selectors of the watches of pods of the whole cluster. */
+function podSelectorsWatched(events: readonly AuditEvent[]): readonly string[] {
+  return events
+    .filter((e) => e.verb === 'watch' && e.requestURI.startsWith('/api/v1/pods?'))
+    .map((e) => new URL(e.requestURI, 'http://x').searchParams.get('labelSelector') ?? '');
+}
+
+/** A selector that names no services selects the pods of all. */
+function selects(selector: string, service: string): boolean {
+  const named = /\/service in \(([^)]*)\)/.exec(selector)?.[1];
+  return named === undefined || named.split(',').includes(service);
+}
+
+/**
+ * Watches 500 Deployments and 2,000 pods, of which a few hundred change all the time, until one more instance of each service gets ready: it
+ * never does. Of a service that stands no pod is looked at, so that each one must have such an instance.
+ */
 export async function memoryFigure(bench: Bench, scene: FiveHundred): Promise<void> {
   const { cluster, tree } = scene;
   bench.say('four pods for each of the 500 instances …');
   tree.writeAll(() => keysOf(4));
   await deploy(bench, inputsFor(tree, cluster.kubeconfigPath));
-  const service = tree.services[0] as string;
   // takes an hour to start and is in no trouble
-  cluster.setFakeRules([{ pod: `^${service}-i000-`, 'start-after-ms': 3_600_000 }]);
+  cluster.setFakeRules([{ pod: `^(?:${tree.services.join('|')})-i000-`, 'start-after-ms': 3_600_000 }]);
   const warm = 15;
   // After ten minutes without progress the Deployment gives up, and the watch would end.
   const length = (bench.long ? 590 : 70) - warm;
-  tree.write(service, (instance) => keysOf(4, instance === 'i000' ? ', env: {SLOW: "yes"}' : ''));
+  tree.writeAll((instance) => keysOf(4, instance === 'i000' ? ', env: {SLOW: "yes"}' : ''));
+  const from = mark(cluster);
   const samples: (readonly [number, number])[] = [];
   const stop = new AbortController();
+  let peak = NaN;
   let changes = 0;
   const namespaces = tree.services.map((s) => `paastasvc-${s}`);
   const churn = async (): Promise<void> => {
@@ -171,9 +191,10 @@ export async function memoryFigure(bench: Bench, scene: FiveHundred): Promise<vo
     const began = Date.now();
     while (Date.now() - began < (warm + length) * 1_000) {
       await sleep(1_000);
-      const now = child?.pid === undefined ? undefined : resident(child.pid);
-      if (now === undefined) break;
-      samples.push([(Date.now() - began) / 60_000, now]);
+      const found = child?.pid === undefined ? undefined : resident(child.pid);
+      if (found === undefined) break;
+      peak = found.most;
+      samples.push([(Date.now() - began) / 60_000, found.now]);
     }
   } finally {
     stop.abort();
@@ -183,7 +204,10 @@ export async function memoryFigure(bench: Bench, scene: FiveHundred): Promise<vo
   }
   const after = samples.filter(([minutes]) => minutes * 60 >= warm);
   if (after.length < length / 2) throw new Error(`the run ended after ${String(samples.length)} s:\n${(await run).text.slice(-2_000)}`);
-  const peak = Math.max(...samples.map(([, mb]) => mb));
+  const unwatched = tree.services.filter(
+    (service) => !podSelectorsWatched(audited(cluster, from, OURS).events).some((selector) => selects(selector, service)),
+  );
+  if (unwatched.length > 0) throw new Error(`the pods of ${unwatched.join(', ')} were not watched: the figure would be one of less`);
   // The collector gives memory back in steps: what is kept is the least of each tenth of the time.
   const tenth = Math.ceil(after.length / 10);
   const least = Array.from({ length: Math.ceil(after.length / tenth) }, (_, n) => after.slice(n * tenth, (n + 1) * tenth)).map((part) =>

@@ -5,7 +5,7 @@ import { connectGit } from '../shared/git/index.ts';
 import { networkFetch } from '../shared/network/index.ts';
 import { tracedRun } from '../shared/process/index.ts';
 import { createRegistry, dockerCredentials, givenCredentials } from '../shared/registry/index.ts';
-import { currentCommit, keepYoungGenerationSmall } from '../shared/runtime/index.ts';
+import { currentCommit, keepHeapSmall } from '../shared/runtime/index.ts';
 import type { DeployWire } from './main.ts';
 import { createVersions } from './versions.ts';
 
@@ -15,7 +15,7 @@ const PUBLIC_API = 'https://api.github.com';
 export function wire(runtime: Runtime): DeployWire {
   const { env, log, mask, clock, signal, name, workingDirectory } = runtime;
   const run = tracedRun(log);
-  keepYoungGenerationSmall();
+  keepHeapSmall();
   return {
     tree: (path) => openTree(resolve(workingDirectory, path)),
     isDirectory,

@@ -29,8 +29,11 @@ export const SCALE_MANAGER = 'paasta-scale';
  * in one page for each kind.
  */
 const PAGE = 2_000;
-/** Of pods, of which a page of two thousand would be 15 MB of text: the most that a run ever holds in memory at once. */
-const PAGE_OF_PODS = 1_000;
+/**
+ * Of pods, which are the largest and the most: two thousand of them are 20 MB of text, and of a page both its text and its objects are held at
+ * once. They are asked for only when something changes.
+ */
+const PAGE_OF_PODS = 250;
 /** Kinds of which we only look at what they are, never at who wrote which field: a third of a pod's size. */
 const NOT_OURS: ReadonlySet<string> = new Set(['Pod', 'ReplicaSet', 'Event']);
 

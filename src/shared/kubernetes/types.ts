@@ -6,7 +6,7 @@ export interface ListOptions {
   readonly namespace?: string;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
-  /** Page size; 2,000 unless told, of pods 1,000. */
+  /** Page size; 2,000 unless told, of pods 250. */
   readonly limit?: number;
 }
 

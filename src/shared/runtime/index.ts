@@ -2,7 +2,7 @@
 export { createActionRuntime, type OwnedRuntime } from './action-runtime.ts';
 export { currentCommit, currentService, originUrl, requireService, uncommittedFiles } from './checkout.ts';
 export { systemClock } from './clock.ts';
-export { keepYoungGenerationSmall } from './heap.ts';
+export { keepHeapSmall } from './heap.ts';
 export * from './inputs.ts';
 export { inRepository, inTrees, placing } from './placing.ts';
 export { CANCELLED, conclude, problemsSummary, runAction, runMain } from './run-action.ts';
