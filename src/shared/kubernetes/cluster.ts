@@ -2,6 +2,7 @@
 import { problem, UserError } from '../contract/errors.ts';
 import type { Clock, Log } from '../contract/ports.ts';
 import { KINDS, PROXY_VERBS, type Kind, type KubeObject } from '../objects/types.ts';
+import { lean } from './lean.ts';
 import { ApiRefusal, notAnApiServer, refusal, type Asked, type Target } from './refusals.ts';
 import { parse, type Answer, type Call, type Transport } from './transport.ts';
 import type {
@@ -34,14 +35,6 @@ const PAGE = 2_000;
  * once. They are asked for only when something changes.
  */
 const PAGE_OF_PODS = 250;
-/** Kinds of which we only look at what they are, never at who wrote which field: a third of a pod's size. */
-const NOT_OURS: ReadonlySet<string> = new Set(['Pod', 'ReplicaSet', 'Event']);
-
-/** Drops what is not looked at, so that it need not be kept. */
-function lean(object: KubeObject): KubeObject {
-  if (NOT_OURS.has(object.kind)) delete object.metadata.managedFields;
-  return object;
-}
 
 const kindByName = new Map<string, Kind>(Object.values(KINDS).map((k) => [`${k.apiVersion}/${k.kind}`, k]));
 
