@@ -1,7 +1,13 @@
 /** The testbed itself: a control plane with a fake node, without root, in seconds. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { auditCounts, auditOffset, namedContext, startCluster } from '../testbed/index.ts';
 import type { Cluster } from '../testbed/index.ts';
+import { clusterDir } from '../testbed/parts/cluster.ts';
+import { knownNames } from '../testbed/parts/places.ts';
+import { recorded, recordedNames, startTime } from '../testbed/parts/processes.ts';
 
 const NAME = `itb-${process.pid}`;
 const deployment = (name: string, replicas: number, image: string, annotations: Record<string, string> = {}): string =>
@@ -109,6 +115,24 @@ describe('a control plane with a fake node', () => {
       });
     expect(again.server).toBe(cluster.server);
     expect(said.join('\n')).toContain('is up already: reusing it');
+  });
+
+  it('ends with the process that started it, when that is killed', async () => {
+    const name = `${NAME}-k`;
+    const program = [
+      `import { startCluster } from ${JSON.stringify(new URL('../testbed/index.ts', import.meta.url).href)};`,
+      `await startCluster({ name: ${JSON.stringify(name)}, fakeNodes: 0 });`,
+      `console.log('up');`,
+      `setInterval(() => undefined, 1_000);`,
+    ].join('\n');
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(child.stdout, 'data');
+    const pids = recordedNames(clusterDir(name)).map((process) => recorded(clusterDir(name), process));
+    expect(pids.length).toBeGreaterThan(3);
+    child.kill('SIGKILL');
+    for (let n = 0; n < 300 && knownNames().includes(name); n++) await setTimeout(100);
+    expect(knownNames()).not.toContain(name);
+    expect(pids.filter((pid) => pid === undefined || startTime(pid) !== undefined)).toEqual([]);
   });
 
   it("uses the user's own cluster when PAASTA_TESTBED_CONTEXT names it, with a kubeconfig of its own, and leaves it running", async () => {

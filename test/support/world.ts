@@ -61,11 +61,11 @@ export async function startServiceWorld(options: {
   keep?: boolean;
   context?: string;
 }): Promise<ServiceWorld> {
-  const { name, log } = options;
+  const { name, log, keep = false } = options;
   const directory = mkdtempSync(join(tmpdir(), 'paasta-world-'));
   const { goPath } = await ensureGo(log);
-  const docker = await ensureDocker({ name, log });
-  const registry = await startRegistry({ name, log });
+  const docker = await ensureDocker({ name, log, keep });
+  const registry = await startRegistry({ name, log, keep });
   const github = await startGitHub({ root: join(directory, 'git') });
   const repository = await github.createRepository('acme', 'hello', { files: filesOf(join(ROOT, 'examples', 'hello')) });
   const token = github.addToken({ permissions: { contents: 'write', deployments: 'write', metadata: 'read' } });
@@ -144,7 +144,7 @@ export async function startServiceWorld(options: {
     async stop() {
       const violations = github.violations();
       await github.stop();
-      if (options.keep !== true) {
+      if (!keep) {
         await registry.stop();
         await docker.stop();
       }
@@ -161,8 +161,14 @@ export async function startWorld(options: {
   log: (line: string) => void;
   keep?: boolean;
 }): Promise<World> {
-  const { name, log } = options;
-  const cluster = await startCluster({ name, size: options.size, log, ...(options.size === 'control-plane' ? { fakeNodes: 1 } : {}) });
+  const { name, log, keep = false } = options;
+  const cluster = await startCluster({
+    name,
+    keep,
+    size: options.size,
+    log,
+    ...(options.size === 'control-plane' ? { fakeNodes: 1 } : {}),
+  });
   // PaaSTA's nodes belong to a pool, and every instance asks for one
   await cluster.must(['label', 'nodes', '--all', '--overwrite', 'yelp.com/pool=default']);
   const world = await startServiceWorld({ ...options, context: cluster.context });
@@ -172,7 +178,7 @@ export async function startWorld(options: {
     cluster,
     kubectl: (...argv) => cluster.must(argv, {}),
     async stop() {
-      if (options.keep !== true) await cluster.stop();
+      if (!keep) await cluster.stop();
       await world.stop();
     },
   };

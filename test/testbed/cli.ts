@@ -23,14 +23,21 @@ async function up(args: Arguments): Promise<void> {
     has = (part: string): boolean => (parts as readonly string[]).includes(part),
     hints: string[] = [];
   if (has('kubernetes')) await namedContext(log);
-  const docker = has('docker') ? await ensureDocker({ name, log }) : undefined;
+  const docker = has('docker') ? await ensureDocker({ name, log, keep: true }) : undefined;
   if (docker !== undefined) hints.push(`export DOCKER_HOST=${docker.dockerHost} DOCKER_CONFIG=${docker.env['DOCKER_CONFIG'] ?? ''}`);
-  const registry = has('registry') ? await startRegistry({ name, log }) : undefined;
+  const registry = has('registry') ? await startRegistry({ name, log, keep: true }) : undefined;
   if (registry !== undefined)
     hints.push(`registry ${registry.host}, user ${registry.user}; logged in with: export DOCKER_CONFIG=${registry.dockerConfigDir}`);
   if (has('git')) hints.push(await upGit(name, log));
   if (has('kubernetes')) {
-    const cluster = await startCluster({ name, size: args.size, fakeNodes: args.fakeNodes, log, ...(registry && { registry }) });
+    const cluster = await startCluster({
+      name,
+      keep: true,
+      size: args.size,
+      fakeNodes: args.fakeNodes,
+      log,
+      ...(registry && { registry }),
+    });
     hints.push(`${cluster.kubectlPath} --kubeconfig ${cluster.kubeconfigPath} get nodes`);
   }
   log(`testbed '${name}' is up after ${seconds(Date.now() - began)}; down: npm run testbed -- down --name ${name}`);

@@ -14,6 +14,7 @@ import { layout } from './parts/control-plane.ts';
 import { downDocker, upDocker } from './parts/docker.ts';
 import type { DockerEngine } from './parts/docker.ts';
 import { downKind, kindInstalled, upKind, allowKindRegistry } from './parts/kind.ts';
+import { hold, letGo } from './parts/keeper.ts';
 import { addNodeRegistry } from './parts/node.ts';
 import { partState, tidyState } from './parts/places.ts';
 import { builtBinaries, ensureBinaries as ensureAll } from './parts/kubernetes-build.ts';
@@ -68,6 +69,14 @@ export async function bringAll(size: Size, log: Log = silent): Promise<void> {
   for (const tool of ['actionlint', ...(size === 'full' ? ['act' as const] : [])] as const) await ensureGoTool(tool, log);
 }
 
+/** What every start is told. */
+interface Start {
+  readonly name: string;
+  /** It stays when this process ends without a word; else it ends with it, however that ends. */
+  readonly keep?: boolean;
+  readonly log?: Log;
+}
+
 // ------------------------------------------------------------------ registry and docker
 /** An image registry on loopback: plain HTTP, one user. */
 export interface Registry extends RegistryRecord {
@@ -75,13 +84,15 @@ export interface Registry extends RegistryRecord {
 }
 
 /** Starts (or reuses) the registry of this name. */
-export async function startRegistry(options: { readonly name: string; readonly port?: number; readonly log?: Log }): Promise<Registry> {
+export async function startRegistry(options: Start & { readonly port?: number }): Promise<Registry> {
   const { name, port, log = silent } = options;
+  if (options.keep !== true) hold(name, 'registry');
   const record = await upRegistry({ name, ...(port !== undefined && { port }) }, log);
   return {
     ...record,
     stop: async () => {
       await downRegistry(name, log);
+      letGo(name, 'registry');
     },
   };
 }
@@ -92,19 +103,20 @@ export interface Docker extends DockerEngine {
 }
 
 /** A docker engine that answers, or one that is started (root). */
-export async function ensureDocker(options: { readonly name: string; readonly log?: Log }): Promise<Docker> {
+export async function ensureDocker(options: Start): Promise<Docker> {
   const { name, log = silent } = options;
+  if (options.keep !== true) hold(name, 'docker');
   return {
     ...(await upDocker(name, log)),
     stop: async () => {
       await downDocker(name, log);
+      letGo(name, 'docker');
     },
   };
 }
 
 // ------------------------------------------------------------------ Kubernetes
-export interface ClusterStart {
-  readonly name: string;
+export interface ClusterStart extends Start {
   /** Default `control-plane`: no root, pods are played by fake nodes. `full`: real pods. */
   readonly size?: Size;
   /** Only for `control-plane`. Default 1. */
@@ -113,7 +125,6 @@ export interface ClusterStart {
   readonly registry?: RegistryRecord;
   readonly extraApiserverArgs?: readonly string[];
   readonly extraControllerManagerArgs?: readonly string[];
-  readonly log?: Log;
 }
 
 export interface Cluster {
@@ -278,6 +289,7 @@ export async function startCluster(options: ClusterStart): Promise<Cluster> {
   const { name, size = 'control-plane', registry, log = silent } = options;
   const given = await namedContext(log);
   if (given !== undefined) return namedCluster(given, options, log);
+  if (options.keep !== true) hold(name, 'kubernetes');
   let cluster: Cluster;
   if (size === 'full' && (await kindInstalled(log))) {
     const made = await upKind(name, log);
@@ -290,6 +302,7 @@ export async function startCluster(options: ClusterStart): Promise<Cluster> {
       log,
       stop: async () => {
         await downKind(name, log);
+        letGo(name, 'kubernetes');
       },
       addRegistry: (r) => allowKindRegistry(name, r),
     });
@@ -316,6 +329,7 @@ export async function startCluster(options: ClusterStart): Promise<Cluster> {
       log,
       stop: async () => {
         await down(name, log);
+        letGo(name, 'kubernetes');
       },
       addRegistry: async (r) => {
         if (size === 'full') addNodeRegistry(at.dir, r);

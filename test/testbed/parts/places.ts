@@ -13,7 +13,7 @@ export const SOURCES = path.dirname(path.dirname(fileURLToPath(import.meta.url))
 export const LONGEST_STATE_PATH = 68;
 
 const NAME = /^[a-z0-9][a-z0-9-]{0,20}$/;
-const RESERVED = new Set(['docker', 'locks']);
+const RESERVED = new Set(['docker', 'keepers', 'locks']);
 
 export function userId(): number {
   return process.getuid?.() ?? 0;
@@ -72,10 +72,10 @@ export function makeStateRoot(): string {
   return root;
 }
 
-/** Removes a testbed's directory when its last part is gone, and the root with the last testbed; never a held lock. */
+/** Removes a testbed's directory when its last part is gone, and the root with the last testbed; never a held lock or what a keeper reads. */
 export function tidyState(name: string): void {
   const root = stateRoot();
-  for (const dir of [path.join(root, name), path.join(root, 'locks'), root]) {
+  for (const dir of [path.join(root, name), path.join(root, 'locks'), path.join(root, 'keepers'), root]) {
     try {
       fs.rmdirSync(dir);
     } catch {
