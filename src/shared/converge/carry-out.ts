@@ -143,9 +143,8 @@ export async function carryOut(
   const unasked: Permitted = { plan, refused: [], lacking: new Map(), problems: [] };
   const [permitted] = await Promise.all([
     writes ? preflight(plan, { cluster, log }) : unasked,
-    pods === undefined ? undefined : lookAtPods(cluster, pods, sight),
+    pods === undefined ? undefined : lookAtPods(cluster, pods, sight, (object) => board.put(object)),
   ]);
-  for (const object of sight.owned) board.put(object);
   all.push(...permitted.problems);
   for (const { instance, problems: lacking } of permitted.refused)
     outcomes.executed(instance, { problems: lacking, workloadWritten: false, at: clock.now() });

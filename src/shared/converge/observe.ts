@@ -17,9 +17,9 @@ export interface Sight {
   readonly scopes: Map<string, ReadonlyMap<string, string>>;
   /** Kinds that may be read in some namespaces, but not in this one; by `hiddenKey`. */
   readonly hidden: Map<string, readonly Problem[]>;
-  /** ReplicaSets and pods, as far as they were looked at: `lookAtPods`. */
-  readonly owned: KubeObject[];
 }
+
+type Put = (object: KubeObject) => unknown;
 
 /**
  * Kinds that every pass looks at. Namespaces come without selector: one that others made serves too. StatefulSets also where none is
@@ -58,28 +58,44 @@ function selectorOf(kind: KindName, selectors: Selectors): string | undefined {
 }
 
 export function emptySight(): Sight {
-  return { objects: new Map(), versions: new Map(), unreadable: new Map(), scopes: new Map(), hidden: new Map(), owned: [] };
+  return { objects: new Map(), versions: new Map(), unreadable: new Map(), scopes: new Map(), hidden: new Map() };
 }
 
-/** Lists kinds into the sight. A kind that is refused is remembered as unreadable; an unreachable server is thrown. */
-export async function look(cluster: ClusterAccess, kinds: readonly KindName[], selectors: Selectors, sight: Sight): Promise<void> {
+/**
+ * Lists kinds into the sight, or their objects elsewhere with `put`. A kind that is refused is remembered as unreadable; an unreachable server
+ * is thrown.
+ */
+export async function look(
+  cluster: ClusterAccess,
+  kinds: readonly KindName[],
+  selectors: Selectors,
+  sight: Sight,
+  put: Put = (object) => sight.objects.set(objectKey(object), object),
+): Promise<void> {
   await pooled(kinds, 8, async (name) => {
     const kind: Kind = KINDS[name];
     const labelSelector = selectorOf(name, selectors);
     const listing: Listing = labelSelector === undefined ? {} : { labelSelector };
     try {
-      sight.versions.set(name, keep(name, await cluster.list(kind, listing), sight));
+      sight.versions.set(name, keep(await cluster.list(kind, listing), put));
     } catch (error) {
       const found = refused(error);
-      if (statusOf(error) !== 403 || !kind.namespaced || !(await lookInNamespaces(cluster, name, listing, selectors.namespaces, sight)))
+      if (
+        statusOf(error) !== 403 ||
+        !kind.namespaced ||
+        !(await lookInNamespaces(cluster, name, listing, selectors.namespaces, sight, put))
+      )
         sight.unreadable.set(name, found);
     }
   });
 }
 
-/** ReplicaSets and pods of what the selectors tell, and of nothing else, into the sight. */
-export async function lookAtPods(cluster: ClusterAccess, selectors: Selectors, sight: Sight): Promise<void> {
-  await look(cluster, OWNED, selectors, sight);
+/**
+ * ReplicaSets and pods of what the selectors tell, and of nothing else. They go where the watches put what they tell of them, and not into the
+ * sight, which would keep what is long out of date.
+ */
+export async function lookAtPods(cluster: ClusterAccess, selectors: Selectors, sight: Sight, put: Put): Promise<void> {
+  await look(cluster, OWNED, selectors, sight, put);
 }
 
 function refused(error: unknown): readonly Problem[] {
@@ -88,13 +104,10 @@ function refused(error: unknown): readonly Problem[] {
   return error.problems;
 }
 
-/** Into the sight; from where the watch goes on. */
-function keep(name: KindName, listed: Listed, sight: Sight): string {
-  for (const object of listed.items) {
-    if (name === 'Pod' || name === 'ReplicaSet') sight.owned.push(object);
-    else sight.objects.set(objectKey(object), object);
-  }
-  return listed.resourceVersion;
+/** From where the watch goes on. */
+function keep({ items, resourceVersion }: Listed, put: Put): string {
+  for (const object of items) put(object);
+  return resourceVersion;
 }
 
 export function hiddenKey(kind: string, namespace: string): string {
@@ -108,12 +121,13 @@ async function lookInNamespaces(
   listing: Listing,
   namespaces: readonly string[],
   sight: Sight,
+  put: Put,
 ): Promise<boolean> {
   const places = new Map<string, string>();
   const hidden = new Map<string, readonly Problem[]>();
   await pooled(namespaces, 4, async (namespace) => {
     try {
-      places.set(namespace, keep(name, await cluster.list(KINDS[name], { ...listing, namespace }), sight));
+      places.set(namespace, keep(await cluster.list(KINDS[name], { ...listing, namespace }), put));
     } catch (error) {
       hidden.set(hiddenKey(name, namespace), refused(error));
     }
