@@ -204,9 +204,8 @@ export async function memoryFigure(bench: Bench, scene: FiveHundred): Promise<vo
   }
   const after = samples.filter(([minutes]) => minutes * 60 >= warm);
   if (after.length < length / 2) throw new Error(`the run ended after ${String(samples.length)} s:\n${(await run).text.slice(-2_000)}`);
-  const unwatched = tree.services.filter(
-    (service) => !podSelectorsWatched(audited(cluster, from, OURS).events).some((selector) => selects(selector, service)),
-  );
+  const selectors = podSelectorsWatched(audited(cluster, from, OURS).events);
+  const unwatched = tree.services.filter((service) => !selectors.some((selector) => selects(selector, service)));
   if (unwatched.length > 0) throw new Error(`the pods of ${unwatched.join(', ')} were not watched: the figure would be one of less`);
   // The collector gives memory back in steps: what is kept is the least of each tenth of the time.
   const tenth = Math.ceil(after.length / 10);

@@ -5,8 +5,7 @@ import { existsSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { auditCounts, auditOffset, namedContext, startCluster } from '../testbed/index.ts';
 import type { Cluster } from '../testbed/index.ts';
-import { clusterDir } from '../testbed/parts/cluster.ts';
-import { knownNames } from '../testbed/parts/places.ts';
+import { knownNames, partState } from '../testbed/parts/places.ts';
 import { recorded, recordedNames, startTime } from '../testbed/parts/processes.ts';
 
 const NAME = `itb-${process.pid}`;
@@ -118,20 +117,23 @@ describe('a control plane with a fake node', () => {
   });
 
   it('ends with the process that started it, when that is killed', async () => {
-    const name = `${NAME}-k`;
+    const [one, other] = [`${NAME}-k`, `${NAME}-r`];
     const program = [
-      `import { startCluster } from ${JSON.stringify(new URL('../testbed/index.ts', import.meta.url).href)};`,
-      `await startCluster({ name: ${JSON.stringify(name)}, fakeNodes: 0 });`,
+      `import { startCluster, startRegistry } from ${JSON.stringify(new URL('../testbed/index.ts', import.meta.url).href)};`,
+      `await startCluster({ name: ${JSON.stringify(one)}, fakeNodes: 0 });`,
+      `await startRegistry({ name: ${JSON.stringify(other)} });`,
       `console.log('up');`,
       `setInterval(() => undefined, 1_000);`,
     ].join('\n');
     const child = spawn(process.execPath, ['--input-type=module', '--eval', program], { stdio: ['ignore', 'pipe', 'inherit'] });
     await once(child.stdout, 'data');
-    const pids = recordedNames(clusterDir(name)).map((process) => recorded(clusterDir(name), process));
-    expect(pids.length).toBeGreaterThan(3);
+    const states = [partState(one, 'kubernetes'), partState(other, 'registry')];
+    const pids = states.flatMap((state) => recordedNames(state).map((process) => recorded(state, process)));
+    expect(pids.length).toBeGreaterThan(4);
     child.kill('SIGKILL');
-    for (let n = 0; n < 300 && knownNames().includes(name); n++) await setTimeout(100);
-    expect(knownNames()).not.toContain(name);
+    const left = (): string[] => knownNames().filter((name) => name === one || name === other);
+    for (let n = 0; n < 300 && left().length > 0; n++) await setTimeout(100);
+    expect(left()).toEqual([]);
     expect(pids.filter((pid) => pid === undefined || startTime(pid) !== undefined)).toEqual([]);
   });
 

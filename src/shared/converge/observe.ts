@@ -104,7 +104,7 @@ function refused(error: unknown): readonly Problem[] {
   return error.problems;
 }
 
-/** From where the watch goes on. */
+/** Puts all that was listed where it belongs; from where the watch goes on. */
 function keep({ items, resourceVersion }: Listed, put: Put): string {
   for (const object of items) put(object);
   return resourceVersion;

@@ -284,7 +284,6 @@ export class Cluster {
         query: { labelSelector: options.labelSelector, fieldSelector: options.fieldSelector },
         asked: asked('watch', kind, options.namespace),
         list: (signal) => this.list(kind, listing, signal),
-        lean,
       },
       options.resourceVersion,
       options.signal,

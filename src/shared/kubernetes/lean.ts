@@ -10,8 +10,6 @@ const OF_METADATA: ReadonlySet<string> = new Set(['managedFields']);
 /** Name, image, ports, probes, lifecycle and resources stay: a failure is explained with them. */
 const OF_CONTAINER: ReadonlySet<string> = new Set(['env', 'envFrom', 'volumeMounts', 'volumeDevices', 'securityContext']);
 const OF_POD: ReadonlySet<string> = new Set(['volumes', 'tolerations', 'affinity', 'topologySpreadConstraints']);
-/** Of the template of a ReplicaSet only the labels are asked for. */
-const OF_TEMPLATE: ReadonlySet<string> = new Set(['spec']);
 
 /** A new object and not `delete`: that leaves a hash table behind, which is larger than what is saved. */
 function without(object: Json, names: ReadonlySet<string>): Record<string, unknown> {
@@ -29,9 +27,10 @@ function leanPod(spec: Json): Record<string, unknown> {
   return kept;
 }
 
+/** Of its template only the labels are asked for. */
 function leanReplicaSet(spec: Json): Record<string, unknown> {
   const template = spec['template'] as Json | undefined;
-  return template === undefined ? spec : { ...spec, template: { ...without(template, OF_TEMPLATE), spec: {} } };
+  return template === undefined ? spec : { ...spec, template: { ...template, spec: {} } };
 }
 
 /** Drops from a pod, a ReplicaSet or an event what nobody looks at; every other object comes back as it is. */

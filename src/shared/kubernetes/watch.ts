@@ -2,6 +2,7 @@
 import { CancelledError, messageOf, UserError } from '../contract/errors.ts';
 import type { Clock, Log } from '../contract/ports.ts';
 import type { KubeObject } from '../objects/types.ts';
+import { lean } from './lean.ts';
 import { ApiRefusal, isTransient, refusal, type Asked } from './refusals.ts';
 import { parse, type Call, type Transport } from './transport.ts';
 import type { Change, Listed } from './types.ts';
@@ -14,8 +15,6 @@ export interface WatchSource {
   readonly query: Readonly<Record<string, string | undefined>>;
   readonly asked: Asked;
   list(signal: AbortSignal): Promise<Listed>;
-  /** Takes out of an object what nobody looks at. */
-  lean(object: KubeObject): KubeObject;
 }
 
 /** The server said that our place in the stream is gone (410, or an ERROR event). */
@@ -114,7 +113,7 @@ export async function* follow(source: WatchSource, resourceVersion: string | und
       for await (const event of connection(source, place, opened, signal)) {
         yield* pending.splice(0);
         if (event === undefined) continue;
-        if (event.type === 'ADDED' || event.type === 'MODIFIED') yield { type: 'put', object: source.lean(event.object) };
+        if (event.type === 'ADDED' || event.type === 'MODIFIED') yield { type: 'put', object: lean(event.object) };
         else if (event.type === 'DELETED') yield { type: 'gone', object: event.object };
       }
       // Ended in good order (its time was over, or the server goes down): go on from our place.

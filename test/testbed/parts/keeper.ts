@@ -16,7 +16,7 @@ let list: string | undefined;
 /** Arguments: our process id, the list of names, node, the testbed's command. */
 const SCRIPT = [
   'while kill -0 "$1" 2>/dev/null; do [ -e "$2" ] || exit 0; sleep 1; done',
-  'while read -r name; do "$3" "$4" down --name "$name"; done < "$2"',
+  'while read -r name; do "$3" "$4" down --name "$name" < /dev/null; done < "$2"',
   'rm -f "$2"; rmdir "${2%/*}" "${2%/*/*}"',
 ].join('\n');
 
