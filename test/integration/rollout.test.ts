@@ -87,6 +87,11 @@ describe('two workloads side by side', () => {
     observer.begin();
     return observer;
   }
+  /** Who serves once the observer's own watch has told everything: it is another connection than the run's. */
+  async function calm(seen: Observer): Promise<number> {
+    for (let waited = 0; seen.serving() !== 3 && waited < 50; waited++) await delay(100);
+    return seen.serving();
+  }
   async function volumes(count: number): Promise<void> {
     const items = Array.from({ length: count }, (_, i) => ({
       apiVersion: 'v1',
@@ -144,7 +149,7 @@ describe('two workloads side by side', () => {
     ).toBeUndefined();
     const back = await deploy({ files: filesOf('bounce_method: upthendown', 'undone'), version: sha('1') });
     expect([state(back), await workloads('undone'), seen.fewest()]).toEqual(['deployed', ['Deployment paastasvc-undone/undone-main 3'], 3]);
-    expect(seen.serving()).toBe(3);
+    expect([await calm(seen), seen.endedInTraffic()]).toEqual([3, []]);
   }, 180_000);
 
   it('Deployment becomes StatefulSet and back, killed at each write: three always serve', async () => {
@@ -185,11 +190,40 @@ describe('two workloads side by side', () => {
       await delay(2_500);
       expect([seen.serving(), seen.fewest()]).toEqual([6, 3]);
       told();
-      expect([state(await running), seen.fewest(), seen.serving()]).toEqual(['deployed', 3, 3]);
+      expect([state(await running), seen.fewest(), await calm(seen), seen.endedInTraffic()]).toEqual(['deployed', 3, 3, []]);
       expect((await deploy({ files: filesOf(more, service), version })).writes).toBe(0);
     },
     180_000,
   );
+
+  it('drains that take different times: those old pods end that are through with it, none that still serves', async () => {
+    const files = (more: string): Record<string, string> => ({
+      'paced/kubernetes-lab.yaml': instance(`bounce_method: crossover${more}`)
+        .replace('instances: 3', 'instances: 6')
+        .replace('bounce_margin_factor: 1', 'bounce_margin_factor: 0.5'),
+      'paced/smartstack.yaml': 'main: {proxy_port: 20001}\n',
+    });
+    expect(state(await deploy({ files: files(''), version: sha('1') }))).toBe('deployed');
+    observer = await observeService(cluster, 'paced---main', 'paced');
+    let release: () => void = () => undefined;
+    const until = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    // Three may go at once, and are slow to; the other three begin later, when new ones serve, and are through first.
+    const running = deploy({ files: files(', namespace: paces'), version: sha('1'), slow: { pods: 3, until } });
+    const shrunk = async (): Promise<boolean> => (await workloads('paced')).includes('Deployment paastasvc-paced/paced-main 3');
+    for (let waited = 0; waited < 50 && !(await shrunk()); waited++) await delay(200);
+    // Time enough for a controller that takes the wrong ones.
+    await delay(1_000);
+    const midway = await workloads('paced');
+    release();
+    expect([state(await running), midway, await workloads('paced')]).toEqual([
+      'deployed',
+      ['Deployment paastasvc-paced/paced-main 3', 'Deployment paces/paced-main 6'],
+      ['Deployment paces/paced-main 6'],
+    ]);
+    expect(observer.endedInTraffic()).toEqual([]);
+  }, 180_000);
 
   it('moves to another namespace, budget included, and three always serve', async () => {
     const seen = await serving('moves', 'bounce_method: crossover');

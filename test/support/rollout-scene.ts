@@ -10,10 +10,12 @@ import {
   type VersionSource,
 } from '../../src/shared/converge/index.ts';
 import { connectCluster, type Cluster as Door } from '../../src/shared/kubernetes/index.ts';
+import { podsInTraffic, type EndpointSlice } from '../../src/shared/objects/endpoint-slices.ts';
 import { KINDS, type KindName, type KubeObject, type Pod } from '../../src/shared/objects/types.ts';
 import { objectKey } from '../../src/shared/plan/index.ts';
 import { systemClock } from '../../src/shared/runtime/clock.ts';
 import { loadSoaConfigs, systemConfigOf, type Value } from '../../src/shared/soa-configs/index.ts';
+import { DRAINED_ANNOTATION } from '../../src/shared/converge/drain-labels.ts';
 import type { Change } from '../../src/shared/converge/ports.ts';
 import type { Cluster } from '../testbed/index.ts';
 import { memoryTree } from './memory-tree.ts';
@@ -32,10 +34,12 @@ function killAfter(
   access: Door,
   limit: number,
   kill: () => void,
-  traffic: Promise<void> | undefined,
+  { traffic, slow }: Pick<RunOptions, 'traffic' | 'slow'>,
 ): { readonly access: ClusterAccess; readonly writes: () => number } {
   let writes = 0;
   let dead = false;
+  let held = 0;
+  const isDrain = (patch: unknown): boolean => JSON.stringify(patch).includes(`"${DRAINED_ANNOTATION}":"`);
   const forever = new Promise<never>(() => undefined);
   const proxy = new Proxy(access, {
     get(target, name) {
@@ -48,6 +52,7 @@ function killAfter(
       return async (...args: unknown[]) => {
         if (dead) return forever;
         if ((args[1] as { dryRun?: boolean } | undefined)?.dryRun === true) return call(...args);
+        if (slow !== undefined && name === 'patch' && isDrain(args[1]) && held++ < slow.pods) await slow.until;
         if (++writes < limit) return call(...args);
         dead = true;
         // The server does what it was asked; nobody hears the answer.
@@ -73,6 +78,8 @@ export interface RunOptions {
   readonly killAfter?: number;
   /** Until then the run hears of no change of traffic, as with an endpoint controller that has much to do. */
   readonly traffic?: Promise<void>;
+  /** The first pods that are drained stay in traffic until then. */
+  readonly slow?: { readonly pods: number; readonly until: Promise<void> };
   readonly forceBounce?: string;
   readonly stop?: boolean;
   readonly soaCommit?: string;
@@ -126,7 +133,7 @@ export async function runDeploy(cluster: Pick<Cluster, 'kubeconfigPath'>, option
   const kill = (): void => {
     abort.abort();
   };
-  const cut = killAfter(door, options.killAfter ?? Number.POSITIVE_INFINITY, kill, options.traffic);
+  const cut = killAfter(door, options.killAfter ?? Number.POSITIVE_INFINITY, kill, options);
   const soa = loadSoaConfigs(memoryTree(options.files), system);
   const request: ConvergeRequest = {
     selection: { cluster: 'lab', service: undefined, instances: [], deployGroup: undefined },
@@ -147,8 +154,32 @@ export async function runDeploy(cluster: Pick<Cluster, 'kubeconfigPath'>, option
   }
 }
 
-interface Slice extends KubeObject {
-  readonly endpoints?: readonly { readonly conditions?: { readonly ready?: boolean }; readonly addresses?: readonly string[] }[] | null;
+/** Which pods served until when, and when they were told to end, by revisions of the API server's store: they are one row for all kinds. */
+class Endings {
+  readonly #serve = new Map<string, ReadonlySet<string>>();
+  readonly #left = new Map<string, bigint>();
+  readonly #ended = new Map<string, { readonly name: string; readonly at: bigint }>();
+
+  slice(slice: EndpointSlice, isGone: boolean): void {
+    const before = this.#serve.get(objectKey(slice)) ?? new Set();
+    const now = new Set(isGone ? [] : podsInTraffic(slice));
+    this.#serve.set(objectKey(slice), now);
+    for (const uid of before) if (!now.has(uid)) this.#left.set(uid, BigInt(slice.metadata.resourceVersion ?? 0));
+    for (const uid of now) this.#left.delete(uid);
+  }
+
+  pod({ metadata }: KubeObject, isGone: boolean): void {
+    const { uid = '', name, deletionTimestamp, resourceVersion = '0' } = metadata;
+    if ((isGone || deletionTimestamp !== undefined) && !this.#ended.has(uid)) this.#ended.set(uid, { name, at: BigInt(resourceVersion) });
+  }
+
+  inTraffic(): readonly string[] {
+    const serving = new Set([...this.#serve.values()].flatMap((uids) => [...uids]));
+    return [...this.#ended]
+      .filter(([uid, { at }]) => serving.has(uid) || (this.#left.get(uid) ?? 0n) > at)
+      .map(([, { name }]) => name)
+      .sort();
+  }
 }
 
 /** What the API server says about who serves, from its own watch. */
@@ -159,6 +190,8 @@ export interface Observer {
   fewest(): number;
   /** Most versions that had ready pods at one moment since `begin`. */
   mostVersions(): number;
+  /** Names of pods that were told to end while a Service still sent them traffic. */
+  endedInTraffic(): readonly string[];
   /** Most pods that were not on their way out at one moment since `begin`. */
   mostPods(): number;
   begin(): void;
@@ -171,6 +204,7 @@ export async function observeService(cluster: Cluster, service: string, paastaSe
   const door = await connect(cluster, abort.signal, 'observer');
   const slices = new Map<string, number>();
   const pods = new Map<string, Pod>();
+  const endings = new Endings();
   let [fewest, most, crowd] = [Number.POSITIVE_INFINITY, 0, 0];
   const staying = (): Pod[] =>
     [...pods.values()].filter(
@@ -204,14 +238,19 @@ export async function observeService(cluster: Cluster, service: string, paastaSe
       note();
     }
   };
-  const ready = (o: KubeObject): number =>
-    ((o as Slice).endpoints ?? []).filter((e) => e.conditions?.ready !== false).flatMap((e) => e.addresses ?? []).length;
+  const ready = (o: KubeObject): number => podsInTraffic(o as EndpointSlice).length;
   const done = Promise.allSettled([
     follow(
       'EndpointSlice',
       `kubernetes.io/service-name=${service}`,
-      (o) => slices.set(objectKey(o), ready(o)),
-      (o) => slices.delete(objectKey(o)),
+      (o) => {
+        slices.set(objectKey(o), ready(o));
+        endings.slice(o as EndpointSlice, false);
+      },
+      (o) => {
+        slices.delete(objectKey(o));
+        endings.slice(o as EndpointSlice, true);
+      },
       () => {
         slices.clear();
       },
@@ -219,8 +258,14 @@ export async function observeService(cluster: Cluster, service: string, paastaSe
     follow(
       'Pod',
       `paasta.yelp.com/service=${paastaService}${instance === undefined ? '' : `,paasta.yelp.com/instance=${instance}`}`,
-      (o) => pods.set(objectKey(o), o as Pod),
-      (o) => pods.delete(objectKey(o)),
+      (o) => {
+        pods.set(objectKey(o), o as Pod);
+        endings.pod(o, false);
+      },
+      (o) => {
+        pods.delete(objectKey(o));
+        endings.pod(o, true);
+      },
       () => {
         pods.clear();
       },
@@ -231,6 +276,7 @@ export async function observeService(cluster: Cluster, service: string, paastaSe
     fewest: () => fewest,
     mostVersions: () => most,
     mostPods: () => crowd,
+    endedInTraffic: () => endings.inTraffic(),
     begin: () => {
       fewest = serving();
       most = versions();

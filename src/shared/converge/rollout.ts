@@ -15,7 +15,7 @@ import { namespacesOfPlace, type Board, type Place } from './board.ts';
 import type { Draining } from './drain.ts';
 import { isForLater, isWorkloadStep } from './execute.ts';
 import { statusOf } from './ports.ts';
-import { isMarkedToGo, markToGo, unmark } from './rollout-marks.ts';
+import { isMarkedFirst, isMarkedToGo, markFirst, markToGo, unmark } from './rollout-marks.ts';
 import type { TrafficWatch } from './traffic.ts';
 import { remove, setReplicas, write, type WriteOptions } from './write.ts';
 
@@ -65,6 +65,8 @@ export class Rollout {
   /** Pods whose drain was begun by us, and those that are through with it. */
   readonly #begun = new Set<string>();
   readonly #drained = new Set<string>();
+  /** Drained pods that were told to go first; the board may not know yet. */
+  readonly #marked = new Set<string>();
   readonly #deleted = new Set<string>();
   /** Pods that we took back; the board may not know yet. */
   readonly #restored = new Set<string>();
@@ -327,10 +329,28 @@ export class Rollout {
       } else if (kept.length < pods.length) {
         const start = (workload.spec?.['ordinals'] as { start?: number } | undefined)?.start ?? 0;
         const count =
-          workload.kind === 'StatefulSet' ? Math.max(0, ...kept.map((pod) => (ordinalOf(pod, workload) ?? 0) + 1 - start)) : kept.length;
+          workload.kind === 'StatefulSet'
+            ? Math.max(0, ...kept.map((pod) => (ordinalOf(pod, workload) ?? 0) + 1 - start))
+            : pods.length - (await this.#firstToGo(pods));
         if (count < replicasOf(workload)) await this.#scale(workload, count);
       }
     }
+  }
+
+  /**
+   * How many of a Deployment's pods are drained and known to go first. Only those are taken off the count: of pods at the same price
+   * the controller takes any, also one that still serves. The mark counts once the watch tells of it, as only then may the controller
+   * have heard of it, too.
+   */
+  async #firstToGo(pods: readonly Pod[]): Promise<number> {
+    const drained = pods.filter((pod) => this.#drained.has(pod.metadata.uid ?? ''));
+    const unmarked = drained.filter((pod) => !isMarkedFirst(pod) && !this.#marked.has(pod.metadata.uid ?? ''));
+    await Promise.all(
+      unmarked.map(async (pod) => {
+        if (await markFirst(this.#ports.cluster, pod)) this.#marked.add(pod.metadata.uid ?? '');
+      }),
+    );
+    return drained.filter(isMarkedFirst).length;
   }
 
   async #scale(workload: KubeObject, count: number): Promise<void> {
