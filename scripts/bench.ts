@@ -8,7 +8,7 @@ import http from 'node:http';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { runBundle } from '../test/support/runner.ts';
-import { auditCounts, auditOffset, startCluster, type Cluster } from '../test/testbed/index.ts';
+import { auditCounts, auditOffset, inPlainWords, startCluster, type Cluster } from '../test/testbed/index.ts';
 import { contractFigures } from './bench-contract.ts';
 import { deployFigures, readDeployBench } from './bench-deploy.ts';
 import { ROOT } from './steps.ts';
@@ -351,6 +351,9 @@ try {
   console.log(
     `\n| figure | here | must reach |\n| --- | --- | --- |\n${figures.map((f) => `| ${f.name} | ${f.value} | ${f.target} |`).join('\n')}`,
   );
+} catch (error) {
+  console.error(`✘ ${inPlainWords(error)}`);
+  process.exitCode = 1;
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }

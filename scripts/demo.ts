@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { underLoad } from '../test/support/bounce.ts';
 import type { BundleRun } from '../test/support/runner.ts';
 import { startWorld, type World } from '../test/support/world.ts';
-import { auditCounts, auditOffset } from '../test/testbed/index.ts';
+import { auditCounts, auditOffset, inPlainWords } from '../test/testbed/index.ts';
 
 const NAMESPACE = 'paastasvc-hello';
 const began = performance.now();
@@ -214,6 +214,9 @@ const world = await startWorld({
     say(line);
   },
   keep: true,
+}).catch((error: unknown) => {
+  console.error(`✘ ${inPlainWords(error)}`);
+  process.exit(1);
 });
 try {
   await demo(world);

@@ -1,8 +1,9 @@
 /** The testbed itself: a control plane with a fake node, without root, in seconds. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { auditCounts, auditOffset, namedContext, startCluster } from '../testbed/index.ts';
 import type { Cluster } from '../testbed/index.ts';
 import { knownNames, partState } from '../testbed/parts/places.ts';
@@ -135,6 +136,19 @@ describe('a control plane with a fake node', () => {
     for (let n = 0; n < 300 && left().length > 0; n++) await setTimeout(100);
     expect(left()).toEqual([]);
     expect(pids.filter((pid) => pid === undefined || startTime(pid) !== undefined)).toEqual([]);
+  });
+
+  it('the demo says what it lacks in plain words, without a stack', () => {
+    const ran = spawnSync(process.execPath, [fileURLToPath(new URL('../../scripts/demo.ts', import.meta.url))], {
+      encoding: 'utf8',
+      env: { ...process.env, KUBECONFIG: cluster.kubeconfigPath, PAASTA_TESTBED_CONTEXT: 'nobody' },
+    });
+    expect([ran.status, ran.stdout, ran.stderr]).toEqual([
+      1,
+      '',
+      "✘ PAASTA_TESTBED_CONTEXT names 'nobody', which kubectl does not find: error: cannot locate context nobody\n" +
+        '  see `kubectl config get-contexts`, or unset it to let the testbed start its own cluster\n',
+    ]);
   });
 
   it("uses the user's own cluster when PAASTA_TESTBED_CONTEXT names it, with a kubeconfig of its own, and leaves it running", async () => {

@@ -1,7 +1,7 @@
 /** `npm run testbed -- up|down|status|doctor|bring`. Exit 1: something is missing or failed; 2: wrong usage; 3: not (whole) up. */
 import { readArguments, USAGE } from './args.ts';
 import type { Arguments } from './args.ts';
-import { bringAll, ensureDocker, namedContext, startCluster, startRegistry, terminal, TestbedError } from './index.ts';
+import { bringAll, ensureDocker, inPlainWords, namedContext, startCluster, startRegistry, terminal } from './index.ts';
 import { down } from './parts/cluster.ts';
 import { downDocker, engineUsers } from './parts/docker.ts';
 import { examine } from './parts/doctor.ts';
@@ -109,7 +109,6 @@ async function main(argv: readonly string[]): Promise<number> {
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  // what the person can mend comes without a stack
-  log(error instanceof TestbedError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error));
+  log(inPlainWords(error));
   process.exitCode = 1;
 }

@@ -37,7 +37,7 @@ export { ANNOTATION_PREFIX } from './fake/plan.ts';
 export type { Rule as FakeRule } from './fake/plan.ts';
 export type { Binaries } from './parts/kubernetes-build.ts';
 export type { Size } from './parts/record.ts';
-export { TestbedError, terminal } from './parts/say.ts';
+export { inPlainWords, TestbedError, terminal } from './parts/say.ts';
 export type { Log } from './parts/say.ts';
 
 /** Finds the Kubernetes binaries or builds them (minutes on the first run). */

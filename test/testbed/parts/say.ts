@@ -57,6 +57,11 @@ export class TestbedError extends Error {
   }
 }
 
+/** What the person can mend comes without a stack. */
+export function inPlainWords(error: unknown): string {
+  return error instanceof TestbedError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
 export const sleep = (ms: number): Promise<void> =>
   new Promise((resolve) => {
     setTimeout(resolve, ms);
