@@ -57,6 +57,8 @@ export const BAD_INPUTS: readonly BadInput[] = [
   { name: 'mem-negative', files: prod(instance('mem: -512')) },
   { name: 'many', files: prod(instance('instances: 1000000000')) },
   { name: 'many-text', files: prod(instance('instances: 1e9')) },
+  { name: 'infinitely-many', files: prod(instance('instances: .inf')) },
+  { name: 'infinitely-large', files: prod(instance('cpus: .inf')) },
   { name: 'port', files: prod(instance('container_port: 70000')) },
   { name: 'env', files: prod(instance('env:', '  LINES: "a\\nb"', '  SHELL: $(whoami)', '  OK: fine')) },
   {

@@ -55,7 +55,7 @@ let ajv: Ajv | undefined;
 /** Stands before the name of a key that is not text: then no schema knows it, as Python's validator does not. */
 const NOT_TEXT = '\u0000';
 
-/** JSON Schema's `integer` accepts 1.0; draft 4 as PaaSTA runs it does not. Where names are matched, it falls over a key that is not text. */
+/** JSON Schema's `integer` accepts 1.0, and ajv's also `.inf` where numbers may be infinite; draft 4 as PaaSTA runs it accepts neither. Where names are matched, it falls over a key that is not text. */
 function asPythonChecks(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(asPythonChecks);
   if (typeof schema !== 'object' || schema === null) return schema;
@@ -79,16 +79,17 @@ function validatorOf(kind: SchemaKind | OwnSchemaKind): ValidateFunction {
       errors: false,
       validate: (
         _schema: unknown,
-        _value: unknown,
+        value: unknown,
         _parent: unknown,
         place?: { readonly parentData?: unknown; readonly parentDataProperty?: string | number },
       ) => {
         const parent = place?.parentData;
         return (
-          typeof parent !== 'object' ||
-          parent === null ||
-          place?.parentDataProperty === undefined ||
-          floats.get(parent)?.has(place.parentDataProperty) !== true
+          Number.isFinite(value) &&
+          (typeof parent !== 'object' ||
+            parent === null ||
+            place?.parentDataProperty === undefined ||
+            floats.get(parent)?.has(place.parentDataProperty) !== true)
         );
       },
     });
@@ -102,7 +103,8 @@ function validatorOf(kind: SchemaKind | OwnSchemaKind): ValidateFunction {
 /** A value as the validator knows values. Dates and bytes become what has none of the JSON types. */
 function plain(value: Value): unknown {
   if (value instanceof Float) return value.value;
-  if (typeof value === 'bigint') return Number(value);
+  // Beyond what a number can be, only the size counts: it stays a whole number.
+  if (typeof value === 'bigint') return Math.min(Math.max(Number(value), -Number.MAX_VALUE), Number.MAX_VALUE);
   if (value instanceof Timestamp || value instanceof Date || value instanceof Uint8Array) return Symbol('not JSON');
   if (Array.isArray(value)) {
     const list = (value as readonly Value[]).map(plain);
@@ -251,7 +253,12 @@ function fault(document: YamlDocument, error: ErrorObject): PlacedProblem {
       return placed(document, path, 'SCHEMA_TYPE', `${name} must be ${wanted}, not ${value}`, typeHint(wanted, error.data));
     }
     case 'whole':
-      return placed(document, path, 'SCHEMA_TYPE', `${name} must be a whole number without '.0'`);
+      return placed(
+        document,
+        path,
+        'SCHEMA_TYPE',
+        Number.isFinite(error.data) ? `${name} must be a whole number without '.0'` : `${name} must be a whole number, not ${value}`,
+      );
     case 'additionalProperties': {
       const key = String(params['additionalProperty']);
       const { properties = {}, patternProperties = {} } = (error.parentSchema ?? {}) as {

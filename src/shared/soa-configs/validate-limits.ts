@@ -22,13 +22,14 @@ export function checkLimits(instance: InstanceConfig): readonly Problem[] {
       say(
         [key],
         'UNUSUALLY_LARGE',
-        `${key} ${value} is more than any machine has (${most})`,
+        `${key} ${value === Infinity ? '.inf' : value} is more than any machine has (${most})`,
         key === 'mem' || key === 'disk' ? 'it is in MiB' : 'is a digit too many in it?',
       );
   }
   for (const key of ['instances', 'min_instances', 'max_instances']) {
     const value = numberOf(config[key] ?? null);
-    if (value !== undefined && value > MOST_INSTANCES)
+    // The schema says of an infinite one that it is no whole number.
+    if (value !== undefined && value > MOST_INSTANCES && value !== Infinity)
       say([key], 'UNUSUALLY_LARGE', `${key} ${value} is more than ${MOST_INSTANCES}`, 'is a digit too many in it?');
   }
   const { env } = config;

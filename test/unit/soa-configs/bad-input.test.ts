@@ -81,6 +81,10 @@ const GOLDEN: Readonly<Record<string, readonly string[]>> = {
   'mem-negative': ['kubernetes-prod.yaml:3:3 error OUT_OF_RANGE main.mem must be >= 32, not -512'],
   many: ['kubernetes-prod.yaml:3:3 warning UNUSUALLY_LARGE many.main in prod: instances 1000000000 is more than 10000'],
   'many-text': ["kubernetes-prod.yaml:3:3 error SCHEMA_TYPE main.instances must be a whole number, not the text '1e9'"],
+  'infinitely-many': ['kubernetes-prod.yaml:3:3 error SCHEMA_TYPE main.instances must be a whole number, not inf'],
+  'infinitely-large': [
+    'kubernetes-prod.yaml:3:3 warning UNUSUALLY_LARGE infinitely-large.main in prod: cpus .inf is more than any machine has (512)',
+  ],
   port: ['kubernetes-prod.yaml:3:3 error OUT_OF_RANGE port.main in prod: container_port must be a whole number from 1 to 65535, not 70000'],
   env: [
     'kubernetes-prod.yaml:4:5 warning ENV_NEWLINE env.main in prod: the value of LINES has more than one line',
