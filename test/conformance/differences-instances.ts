@@ -30,6 +30,10 @@ function perInstance(wanted: unknown, change: (settings: JsonMap, instance: Json
   return { ...map(wanted), instances };
 }
 
+export function isNoPort(port: unknown): boolean {
+  return typeof port === 'number' && !(port >= 1 && port <= 65_535);
+}
+
 function someSettings(test: Case, predicate: (settings: JsonMap, instance: JsonMap) => boolean): boolean {
   return test.kind === 'instances' && instancesOf(test).some(([, instance]) => predicate(map(instance['settings']), instance));
 }
@@ -197,7 +201,10 @@ export const instanceDifferences: readonly Difference[] = [
       test.kind === 'validate' &&
       Object.entries(map(test.input['files'])).some(
         ([path, text]) =>
-          /(?:kubernetes|eks)-/.test(path) && /["']?container_port["']?: (?:-|0\b|[7-9]\d{4}|\d{6}|\d+\.\d)/.test(String(text)),
+          /(?:kubernetes|eks)-/.test(path) &&
+          [...String(text).matchAll(/container_port["']?: (-?[0-9.]+)/g)].some(
+            ([, port = '']) => /\./.test(port) || isNoPort(Number(port)),
+          ),
       ),
     instead: (wanted) => ({ ...map(wanted), ok: false }),
   },
@@ -364,6 +371,21 @@ export const instanceDifferences: readonly Difference[] = [
             failureThreshold: Math.min(Number(probe['failureThreshold']), 3),
           },
         };
+      }),
+  },
+  {
+    name: 'D-port-range',
+    kinds: ['instances'],
+    foreseen: false,
+    reason: 'container_port outside 1..65535 is refused (N9): what is made of it is no value, probes go to the usual port',
+    applies: (test) => someSettings(test, (s) => isNoPort(s['container_port'])),
+    instead: (wanted) =>
+      perInstance(wanted, (s) => {
+        if (!isNoPort(s['container_port'])) return undefined;
+        const usual = (probe: unknown): unknown =>
+          JSON.parse(JSON.stringify(probe), (key, value: unknown) => (key === 'port' && value === s['container_port'] ? 8888 : value));
+        const probes = ['liveness_probe', 'readiness_probe'].filter((key) => key in s && s[key] !== null);
+        return { container_port: REFUSED, env: REFUSED, ...Object.fromEntries(probes.map((key) => [key, usual(s[key])])) };
       }),
   },
   {

@@ -2,8 +2,9 @@
  * Every difference from PaaSTA that is wanted, as a rule: on which cases, the exact value that ours gives instead, and why.
  * Never a list of case ids. `foreseen` rules carry a label of the first table of the vectors' README; others may excuse at most 2 % of a kind.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { crashOf, deployGroupOf, instanceOf, rendersNow } from './kinds/rendering.ts';
-import { instanceDifferences } from './differences-instances.ts';
+import { instanceDifferences, isNoPort } from './differences-instances.ts';
 import { newestMark, outerState } from './marks.ts';
 import { REFUSED, type Case, type Difference, type JsonMap } from './types.ts';
 
@@ -234,6 +235,24 @@ function changesOnlyTheSidecar(test: Case): boolean {
   );
 }
 
+function volumesOf(object: unknown): readonly JsonMap[] {
+  return (at(object, 'spec', 'template', 'spec', 'volumes') ?? []) as readonly JsonMap[];
+}
+
+/** Volumes that have one name, by name. */
+function volumesTwice(object: unknown): readonly (readonly JsonMap[])[] {
+  const byName = Map.groupBy(volumesOf(object), ({ name }) => name);
+  return [...byName.values()].filter((volumes) => volumes.length > 1);
+}
+
+function withVolumesOnce(object: unknown): unknown {
+  if (volumesTwice(object).length === 0) return object;
+  const [spec, template] = [at(object, 'spec') as JsonMap, at(object, 'spec', 'template') as JsonMap];
+  const all = volumesOf(object);
+  const volumes = all.filter(({ name }, index) => all.findIndex((other) => other['name'] === name) === index);
+  return { ...(object as JsonMap), spec: { ...spec, template: { ...template, spec: { ...(template['spec'] as JsonMap), volumes } } } };
+}
+
 function longLabels(object: unknown): boolean {
   return [at(object, 'metadata', 'labels'), at(object, 'spec', 'template', 'metadata', 'labels')].some((labels) =>
     Object.values((labels ?? {}) as JsonMap).some((value) => String(value).length > 63),
@@ -351,9 +370,13 @@ const rendering: readonly Difference[] = [
           readonly type?: string;
           readonly setpoint?: number;
         }[];
+        const seen = new Map<unknown, number>();
         const metrics = (at(hpa, 'spec', 'metrics') as readonly JsonMap[]).map((metric) => {
-          const target = at(metric, 'resource', 'target') as JsonMap | undefined;
-          const setpoint = providers.find(({ type }) => (type ?? 'cpu') === at(metric, 'resource', 'name'))?.setpoint;
+          const [target, name] = [at(metric, 'resource', 'target') as JsonMap | undefined, at(metric, 'resource', 'name')];
+          // The second metric of a resource is that of its second provider.
+          const nth = seen.get(name) ?? 0;
+          seen.set(name, nth + 1);
+          const setpoint = providers.filter(({ type }) => (type ?? 'cpu') === name)[nth]?.setpoint;
           return target === undefined || setpoint === undefined
             ? metric
             : {
@@ -364,6 +387,37 @@ const rendering: readonly Difference[] = [
         whole['hpa'] = { ...hpa, spec: { ...(hpa['spec'] as JsonMap), metrics } };
       }
       return whole;
+    },
+  },
+  {
+    name: 'D-out-of-range',
+    kinds: ['objects'],
+    foreseen: false,
+    reason:
+      'a container_port outside 1..65535 (N9) and a bounce_margin_factor outside 0..1 are refused: the API server refuses what PaaSTA makes of them',
+    applies: (test) => {
+      const { container_port: port, bounce_margin_factor: margin } = instanceOf(test)?.config ?? {};
+      return isNoPort(port) || (typeof margin === 'number' && !(margin >= 0 && margin <= 1));
+    },
+    instead: (wanted) => Object.fromEntries(Object.keys(wanted as JsonMap).map((key) => [key, REFUSED])),
+  },
+  {
+    name: 'D-volume-once',
+    kinds: ['objects'],
+    foreseen: false,
+    reason:
+      'two entries for one secret or token are one volume when they want the same of it, and refused otherwise: the API server refuses two volumes of one name',
+    applies: (test) => volumesTwice(at(test.expected, 'app')).length > 0,
+    instead: (wanted, test) => {
+      const alike = volumesTwice(at(test.expected, 'app')).every((volumes) =>
+        volumes.every((volume) => isDeepStrictEqual(volume, volumes[0])),
+      );
+      return Object.fromEntries(
+        Object.entries(wanted as JsonMap).map(([key, object]) => [
+          key,
+          !alike ? REFUSED : key === 'app' || key === 'job' ? withVolumesOnce(object) : object,
+        ]),
+      );
     },
   },
   {

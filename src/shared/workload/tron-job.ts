@@ -132,7 +132,7 @@ function mountsOf({ settings, tron }: Action, refuse: Refuse): readonly MountedV
   return [
     ...hostVolumes(settings.volumes),
     ...secretVolumes(settings, refuse, (secret) => objects.get(secret) ?? secret),
-    ...tokenVolumes(settings),
+    ...tokenVolumes(settings, refuse),
   ];
 }
 

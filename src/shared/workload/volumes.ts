@@ -115,13 +115,30 @@ function modeOf(mode: NumberValue | string | undefined, path: readonly (string |
   }
 }
 
+/** A pod has a volume once, and the API server refuses two of one name: entries may share it when they want the same of it. */
+function shared(key: string, mounted: MountedVolume[], refuse: Refuse): MountedVolume[] {
+  const first = new Map<unknown, number>();
+  for (const [index, { volume }] of mounted.entries()) {
+    const before = first.get(volume?.['name']);
+    if (before === undefined) first.set(volume?.['name'], index);
+    else if (JSON.stringify(volume) !== JSON.stringify(mounted[before]?.volume))
+      refuse(
+        [key, index],
+        problem('VOLUME_TWICE', `${key} entries ${before + 1} and ${index + 1} are one volume of the pod, but do not want the same in it`, {
+          hint: 'give both the same settings; only container_path may differ',
+        }),
+      );
+  }
+  return mounted;
+}
+
 /** Files from secrets. `objectOf`: the Secret that holds a secret, by default that of the service. */
 export function secretVolumes(
   settings: InstanceSettings,
   refuse: Refuse,
   objectOf: (secret: string) => string = (secret) => secretName(settings.namespace, settings.service, secret),
 ): MountedVolume[] {
-  return settings.secretVolumes.map((entry, index) => {
+  const mounted = settings.secretVolumes.map((entry, index) => {
     const name = volumeName(`secret--${entry.secret_name}`, LABEL_LIMIT);
     const items = entry.items?.map((item, at) =>
       compact({ key: item.key, path: item.path, mode: modeOf(item.mode, ['secret_volumes', index, 'items', at, 'mode'], refuse) }),
@@ -134,11 +151,12 @@ export function secretVolumes(
     });
     return { volume: { name, secret }, mount: { name, mountPath: entry.container_path, readOnly: true } };
   });
+  return shared('secret_volumes', mounted, refuse);
 }
 
 /** Service account tokens as files. */
-export function tokenVolumes(settings: InstanceSettings): MountedVolume[] {
-  return settings.projectedSaVolumes.map((entry) => {
+export function tokenVolumes(settings: InstanceSettings, refuse: Refuse): MountedVolume[] {
+  const mounted = settings.projectedSaVolumes.map((entry) => {
     const name = volumeName(`projected-sa--${entry.audience}`, LABEL_LIMIT);
     const expirationSeconds = entry.expiration_seconds === undefined ? 3600 : (numberOf(entry.expiration_seconds) ?? 3600);
     const serviceAccountToken = { audience: entry.audience, expirationSeconds, path: 'token' };
@@ -147,6 +165,7 @@ export function tokenVolumes(settings: InstanceSettings): MountedVolume[] {
       mount: { name, mountPath: entry.container_path, readOnly: true },
     };
   });
+  return shared('projected_sa_volumes', mounted, refuse);
 }
 
 interface Credentials {
@@ -264,12 +283,12 @@ export function mountedVolumes(settings: InstanceSettings, credentials: readonly
     ...ebsVolumes(settings),
     ...claimMounts(settings),
     ...secretVolumes(settings, refuse),
-    ...tokenVolumes(settings),
+    ...tokenVolumes(settings, refuse),
     ...credentials,
   ];
 }
 
-/** Volumes of the pod: those of one name once, the first keeps the place and the last the content. Claims are none. */
+/** Volumes of the pod: those of one name once, of host paths the last. Claims are none. */
 export function podVolumes(mounted: readonly MountedVolume[], ofSidecars: readonly MountedVolume[]): Fields[] {
   const isHost = (entry: MountedVolume): boolean => entry.volume !== undefined && 'hostPath' in entry.volume;
   const ordered = [...mounted.filter(isHost), ...ofSidecars, ...mounted.filter((entry) => !isHost(entry))];

@@ -61,6 +61,22 @@ describe('what the API server would refuse is refused before, with its place', (
       /mounted at '\/x'/,
     ],
     [
+      'two forms of one secret',
+      {
+        yaml: 'secret_volumes:\n- {container_path: /a, secret_name: s}\n- {container_path: /b, secret_name: s, items: [{key: k, path: p}]}',
+      },
+      'VOLUME_TWICE',
+      4,
+      /^secret_volumes entries 1 and 2 are one volume of the pod, but do not want the same in it$/,
+    ],
+    [
+      'two forms of one token',
+      { yaml: 'projected_sa_volumes:\n- {container_path: /a, audience: x}\n- {container_path: /b, audience: x, expiration_seconds: 600}' },
+      'VOLUME_TWICE',
+      4,
+      /projected_sa_volumes entries 1 and 2/,
+    ],
+    [
       'a drain that outlasts the pod',
       { yaml: 'lifecycle: {pre_stop_drain_seconds: 45}', options: { preStop: 'native' } },
       'DRAIN_OUTLASTS_GRACE',
@@ -103,6 +119,14 @@ describe('what the API server would refuse is refused before, with its place', (
   it('a stop works with bounds the wrong way round: no autoscaler is made then', () => {
     const stopped = rendering({ yaml: 'min_instances: 9\nmax_instances: 5', control: { desiredState: 'stop', forceBounce: null } });
     expect([stopped.replicas, stopped.warnings.map(({ code, severity }) => [code, severity])]).toEqual([0, [['MIN_ABOVE_MAX', 'warning']]]);
+  });
+
+  it('two mounts of one secret that want the same of it are one volume', () => {
+    const yaml = 'secret_volumes:\n- {container_path: /a, secret_name: s}\n- {container_path: /b, secret_name: s}';
+    const { spec } = (rendering({ yaml }).workload.spec as { template: { spec: Record<string, unknown> } }).template;
+    const { volumes, containers } = spec as { volumes: { name: string }[]; containers: [{ volumeMounts: Record<string, unknown>[] }] };
+    expect(volumes.filter(({ name }) => name === 'secret--s')).toHaveLength(1);
+    expect(containers[0].volumeMounts.filter(({ name }) => name === 'secret--s').map(({ mountPath }) => mountPath)).toEqual(['/a', '/b']);
   });
 
   it('says everything at once', () => {
