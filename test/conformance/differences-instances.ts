@@ -30,6 +30,7 @@ function perInstance(wanted: unknown, change: (settings: JsonMap, instance: Json
   return { ...map(wanted), instances };
 }
 
+/** A number that no port can have. */
 export function isNoPort(port: unknown): boolean {
   return typeof port === 'number' && !(port >= 1 && port <= 65_535);
 }

@@ -55,7 +55,10 @@ let ajv: Ajv | undefined;
 /** Stands before the name of a key that is not text: then no schema knows it, as Python's validator does not. */
 const NOT_TEXT = '\u0000';
 
-/** JSON Schema's `integer` accepts 1.0, and ajv's also `.inf` where numbers may be infinite; draft 4 as PaaSTA runs it accepts neither. Where names are matched, it falls over a key that is not text. */
+/**
+ * JSON Schema's `integer` accepts 1.0, and ajv's also `.inf` where numbers may be infinite; draft 4 as PaaSTA runs it accepts neither. Where
+ * names are matched, it falls over a key that is not text.
+ */
 function asPythonChecks(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(asPythonChecks);
   if (typeof schema !== 'object' || schema === null) return schema;
