@@ -203,7 +203,7 @@ export const instanceDifferences: readonly Difference[] = [
       Object.entries(map(test.input['files'])).some(
         ([path, text]) =>
           /(?:kubernetes|eks)-/.test(path) &&
-          [...String(text).matchAll(/container_port["']?: (-?[0-9.]+)/g)].some(
+          [...String(text).matchAll(/container_port["']?: (-?[0-9.]+)(?!\w)/g)].some(
             ([, port = '']) => /\./.test(port) || isNoPort(Number(port)),
           ),
       ),

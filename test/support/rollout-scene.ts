@@ -29,12 +29,11 @@ async function* lateTraffic(access: Door, traffic: Promise<void>, args: Paramete
   }
 }
 
-/** Ends a run after this many writes; what comes later is never answered. */
-function killAfter(
+/** The API server as a run meets it: slow where the options say so, and after `killAfter` writes nothing is ever answered. */
+function disturbed(
   access: Door,
-  limit: number,
+  { killAfter: limit = Number.POSITIVE_INFINITY, traffic, slow }: RunOptions,
   kill: () => void,
-  { traffic, slow }: Pick<RunOptions, 'traffic' | 'slow'>,
 ): { readonly access: ClusterAccess; readonly writes: () => number } {
   let writes = 0;
   let dead = false;
@@ -133,7 +132,7 @@ export async function runDeploy(cluster: Pick<Cluster, 'kubeconfigPath'>, option
   const kill = (): void => {
     abort.abort();
   };
-  const cut = killAfter(door, options.killAfter ?? Number.POSITIVE_INFINITY, kill, options);
+  const cut = disturbed(door, options, kill);
   const soa = loadSoaConfigs(memoryTree(options.files), system);
   const request: ConvergeRequest = {
     selection: { cluster: 'lab', service: undefined, instances: [], deployGroup: undefined },
@@ -154,16 +153,21 @@ export async function runDeploy(cluster: Pick<Cluster, 'kubeconfigPath'>, option
   }
 }
 
-/** Which pods served until when, and when they were told to end, by revisions of the API server's store: they are one row for all kinds. */
-class Endings {
-  readonly #serve = new Map<string, ReadonlySet<string>>();
+/** Who serves, and whether pods were told to end before they left: by revisions of the API server's store, which are one row for all kinds. */
+class Serving {
+  readonly #slices = new Map<string, ReadonlySet<string>>();
   readonly #left = new Map<string, bigint>();
   readonly #ended = new Map<string, { readonly name: string; readonly at: bigint }>();
 
+  /** A list follows: what left before it is not known. */
+  clear(): void {
+    this.#slices.clear();
+  }
+
   slice(slice: EndpointSlice, isGone: boolean): void {
-    const before = this.#serve.get(objectKey(slice)) ?? new Set();
+    const before = this.#slices.get(objectKey(slice)) ?? new Set();
     const now = new Set(isGone ? [] : podsInTraffic(slice));
-    this.#serve.set(objectKey(slice), now);
+    this.#slices.set(objectKey(slice), now);
     for (const uid of before) if (!now.has(uid)) this.#left.set(uid, BigInt(slice.metadata.resourceVersion ?? 0));
     for (const uid of now) this.#left.delete(uid);
   }
@@ -173,10 +177,14 @@ class Endings {
     if ((isGone || deletionTimestamp !== undefined) && !this.#ended.has(uid)) this.#ended.set(uid, { name, at: BigInt(resourceVersion) });
   }
 
-  inTraffic(): readonly string[] {
-    const serving = new Set([...this.#serve.values()].flatMap((uids) => [...uids]));
+  get pods(): readonly string[] {
+    return [...this.#slices.values()].flatMap((uids) => [...uids]);
+  }
+
+  endedInTraffic(): readonly string[] {
+    const here = new Set(this.pods);
     return [...this.#ended]
-      .filter(([uid, { at }]) => serving.has(uid) || (this.#left.get(uid) ?? 0n) > at)
+      .filter(([uid, { at }]) => here.has(uid) || (this.#left.get(uid) ?? 0n) > at)
       .map(([, { name }]) => name)
       .sort();
   }
@@ -202,15 +210,14 @@ export interface Observer {
 export async function observeService(cluster: Cluster, service: string, paastaService: string, instance?: string): Promise<Observer> {
   const abort = new AbortController();
   const door = await connect(cluster, abort.signal, 'observer');
-  const slices = new Map<string, number>();
   const pods = new Map<string, Pod>();
-  const endings = new Endings();
+  const traffic = new Serving();
   let [fewest, most, crowd] = [Number.POSITIVE_INFINITY, 0, 0];
   const staying = (): Pod[] =>
     [...pods.values()].filter(
       (p) => p.metadata.deletionTimestamp === undefined && p.status?.phase !== 'Failed' && p.status?.phase !== 'Succeeded',
     );
-  const serving = (): number => [...slices.values()].reduce((sum, n) => sum + n, 0);
+  const serving = (): number => traffic.pods.length;
   const versions = (): number =>
     new Set(
       staying()
@@ -238,21 +245,18 @@ export async function observeService(cluster: Cluster, service: string, paastaSe
       note();
     }
   };
-  const ready = (o: KubeObject): number => podsInTraffic(o as EndpointSlice).length;
   const done = Promise.allSettled([
     follow(
       'EndpointSlice',
       `kubernetes.io/service-name=${service}`,
       (o) => {
-        slices.set(objectKey(o), ready(o));
-        endings.slice(o as EndpointSlice, false);
+        traffic.slice(o as EndpointSlice, false);
       },
       (o) => {
-        slices.delete(objectKey(o));
-        endings.slice(o as EndpointSlice, true);
+        traffic.slice(o as EndpointSlice, true);
       },
       () => {
-        slices.clear();
+        traffic.clear();
       },
     ),
     follow(
@@ -260,11 +264,11 @@ export async function observeService(cluster: Cluster, service: string, paastaSe
       `paasta.yelp.com/service=${paastaService}${instance === undefined ? '' : `,paasta.yelp.com/instance=${instance}`}`,
       (o) => {
         pods.set(objectKey(o), o as Pod);
-        endings.pod(o, false);
+        traffic.pod(o, false);
       },
       (o) => {
         pods.delete(objectKey(o));
-        endings.pod(o, true);
+        traffic.pod(o, true);
       },
       () => {
         pods.clear();
@@ -276,7 +280,7 @@ export async function observeService(cluster: Cluster, service: string, paastaSe
     fewest: () => fewest,
     mostVersions: () => most,
     mostPods: () => crowd,
-    endedInTraffic: () => endings.inTraffic(),
+    endedInTraffic: () => traffic.endedInTraffic(),
     begin: () => {
       fewest = serving();
       most = versions();

@@ -5,20 +5,16 @@ import { statusOf, type ClusterAccess } from './ports.ts';
 
 /** The ReplicaSet controller ends the cheapest pods first. */
 export const DELETION_COST = 'controller.kubernetes.io/pod-deletion-cost';
-/** On its way out. */
 const CHEAP = '-1000';
-/** Through with its drain: it goes before those that still serve, of which the controller would take any when all cost the same. */
-const CHEAPEST = '-2000';
 
-const costOf = (pod: Pod): string | undefined => pod.metadata.annotations?.[DELETION_COST];
-
+/** On its way out: its drain has begun. */
 export function isMarkedToGo(pod: Pod): boolean {
-  return costOf(pod) === CHEAP || isMarkedFirst(pod) || drainedAt(pod) !== undefined;
+  return isMarkedFirst(pod) || drainedAt(pod) !== undefined;
 }
 
-/** The controller will take it before any pod that is not marked so. */
+/** Through with its drain: the controller takes it before those that still serve, of which it would take any when all cost the same. */
 export function isMarkedFirst(pod: Pod): boolean {
-  return costOf(pod) === CHEAPEST;
+  return pod.metadata.annotations?.[DELETION_COST] === CHEAP;
 }
 
 /** False: somebody else changed it in the same moment, or it is gone. */
@@ -34,15 +30,11 @@ async function annotate(cluster: ClusterAccess, pod: Pod, value: string | null):
   }
 }
 
-export async function markToGo(cluster: ClusterAccess, pod: Pod): Promise<void> {
-  if (costOf(pod) !== CHEAP && !isMarkedFirst(pod)) await annotate(cluster, pod, CHEAP);
-}
-
 /** Returns whether it is written. */
 export async function markFirst(cluster: ClusterAccess, pod: Pod): Promise<boolean> {
-  return isMarkedFirst(pod) || annotate(cluster, pod, CHEAPEST);
+  return annotate(cluster, pod, CHEAP);
 }
 
 export async function unmark(cluster: ClusterAccess, pod: Pod): Promise<void> {
-  if (costOf(pod) === CHEAP || isMarkedFirst(pod)) await annotate(cluster, pod, null);
+  if (isMarkedFirst(pod)) await annotate(cluster, pod, null);
 }

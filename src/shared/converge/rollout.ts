@@ -15,7 +15,7 @@ import { namespacesOfPlace, type Board, type Place } from './board.ts';
 import type { Draining } from './drain.ts';
 import { isForLater, isWorkloadStep } from './execute.ts';
 import { statusOf } from './ports.ts';
-import { isMarkedFirst, isMarkedToGo, markFirst, markToGo, unmark } from './rollout-marks.ts';
+import { isMarkedFirst, isMarkedToGo, markFirst, unmark } from './rollout-marks.ts';
 import type { TrafficWatch } from './traffic.ts';
 import { remove, setReplicas, write, type WriteOptions } from './write.ts';
 
@@ -294,7 +294,7 @@ export class Rollout {
       if (pods.length === 0) continue;
       for (const pod of pods) this.#begun.add(pod.metadata.uid ?? '');
       this.#say(`drains ${pods.length} of ${all.length} pods of ${titleOf(workload)}`);
-      const batch = this.#drainBatch(workload, pods, pods.length < all.length, signal)
+      const batch = this.#drainBatch(pods, signal)
         .catch((error: unknown) => {
           if (!signal.aborted) this.#failure ??= error instanceof Error ? error : new Error(String(error));
         })
@@ -306,9 +306,7 @@ export class Rollout {
     }
   }
 
-  async #drainBatch(workload: KubeObject, pods: readonly Pod[], isPart: boolean, signal: AbortSignal): Promise<void> {
-    // Of a part the controller must take the right ones; ordered pods go from the end anyway.
-    if (isPart && workload.kind === 'Deployment') await Promise.all(pods.map((pod) => markToGo(this.#ports.cluster, pod)));
+  async #drainBatch(pods: readonly Pod[], signal: AbortSignal): Promise<void> {
     const answers = await this.#ports.draining.drain(this.#plan.rendered, pods, signal);
     for (const { pod, note } of answers) if (note !== undefined) this.#ports.log.info(`${this.#title}: ${pod}: ${note}`);
     for (const pod of pods) this.#drained.add(pod.metadata.uid ?? '');
@@ -338,9 +336,9 @@ export class Rollout {
   }
 
   /**
-   * How many of a Deployment's pods are drained and known to go first. Only those are taken off the count: of pods at the same price
-   * the controller takes any, also one that still serves. The mark counts once the watch tells of it, as only then may the controller
-   * have heard of it, too.
+   * How many of a Deployment's pods are drained and known to go first. Only those are taken off the count: of pods at one price the
+   * controller takes any, also one that still serves. The mark counts once our watch tells of it: so the controller's has had time to.
+   * Ordered pods need no mark, they go from the end.
    */
   async #firstToGo(pods: readonly Pod[]): Promise<number> {
     const drained = pods.filter((pod) => this.#drained.has(pod.metadata.uid ?? ''));
