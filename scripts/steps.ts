@@ -2,9 +2,9 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { parseArgs, stripVTControlCharacters } from 'node:util';
 import { keepPassed, passedBefore, stateOf } from './passed.ts';
 
 export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -29,6 +29,8 @@ export interface Outcome {
   readonly seconds: number;
   /** Tests that could not run here, each with what is missing. */
   readonly notRun: readonly string[];
+  /** What failed, each with the head of what it said. */
+  readonly failures: readonly string[];
   /** It did not run again: it had passed on these files. */
   readonly earlier?: boolean;
 }
@@ -50,6 +52,39 @@ export function jestStep(project: string, about: string, ...rest: readonly strin
   return { name: project, about, argv: jestRun(project, ...rest), jest: true };
 }
 
+/** Lines kept of what a failed test, or a failed step without tests, said. */
+const SAID = 25;
+
+/** What is read of the report that jest writes. */
+interface JestReport {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numRuntimeErrorTestSuites: number;
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly message: string;
+    readonly status: string;
+    readonly assertionResults: readonly { readonly status: string; readonly fullName: string; readonly failureMessages: readonly string[] }[];
+  }[];
+}
+
+const indented = (text: string): string =>
+  stripVTControlCharacters(text)
+    .trim()
+    .split('\n')
+    .slice(0, SAID)
+    .map((line) => `    ${line}`)
+    .join('\n');
+
+function failuresOf(report: JestReport): readonly string[] {
+  return report.testResults.flatMap((file) => {
+    const failed = file.assertionResults.filter((test) => test.status === 'failed');
+    const name = relative(ROOT, file.name);
+    if (failed.length === 0) return file.status === 'failed' ? [`${name}\n${indented(file.message)}`] : [];
+    return failed.map((test) => `${name}: ${test.fullName}\n${indented(test.failureMessages.join('\n'))}`);
+  });
+}
+
 async function runStep(step: Step, index: number, total: number): Promise<Outcome> {
   const scratch = mkdtempSync(join(tmpdir(), 'paasta-step-'));
   const report = join(scratch, 'jest.json');
@@ -57,36 +92,60 @@ async function runStep(step: Step, index: number, total: number): Promise<Outcom
   console.log(`\n== ${index}/${total} ${step.name}: ${step.about}`);
   const began = performance.now();
   const argv = step.jest === true ? [...step.argv, '--json', `--outputFile=${report}`] : step.argv;
+  let said: readonly string[] = [];
   const code = await new Promise<number>((resolve, reject) => {
     const child = spawn(argv[0] as string, argv.slice(1), {
       cwd: ROOT,
       // jest prints its JSON nowhere else when a file is named; its own report goes to stderr
-      stdio: ['ignore', step.jest === true ? 'ignore' : 'inherit', 'inherit'],
-      env: { ...process.env, PATH: `${BIN}:${process.env['PATH'] ?? ''}`, PAASTA_TEST_NOT_RUN: notRunFile },
+      stdio: step.jest === true ? ['ignore', 'ignore', 'inherit'] : ['ignore', 'pipe', 'pipe'],
+      env: {
+        ...(process.stdout.isTTY ? { FORCE_COLOR: '1' } : {}),
+        ...process.env,
+        PATH: `${BIN}:${process.env['PATH'] ?? ''}`,
+        PAASTA_TEST_NOT_RUN: notRunFile,
+      },
     });
+    for (const [from, to] of [
+      [child.stdout, process.stdout],
+      [child.stderr, process.stderr],
+    ] as const)
+      from?.setEncoding('utf8').on('data', (text: string) => {
+        to.write(text);
+        said = [...said, text].slice(-1_000);
+      });
     child.on('error', reject).on('exit', (status, signal) => {
-      resolve(status ?? (signal === null ? 1 : 130));
+      const end = (): void => {
+        child.stdout?.destroy();
+        child.stderr?.destroy();
+        resolve(status ?? (signal === null ? 1 : 130));
+      };
+      // What it started may hold the pipes open for longer than it lives itself.
+      const late = setTimeout(end, 1_000);
+      child.on('close', () => {
+        clearTimeout(late);
+        end();
+      });
     });
   });
   const seconds = (performance.now() - began) / 1_000;
   let passed = code === 0 ? 1 : 0;
   let failed = code === 0 ? 0 : 1;
+  let failures: readonly string[] = [];
   if (step.jest === true && existsSync(report)) {
-    const counts = JSON.parse(readFileSync(report, 'utf8')) as {
-      numPassedTests: number;
-      numFailedTests: number;
-      numRuntimeErrorTestSuites: number;
-    };
+    const counts = JSON.parse(readFileSync(report, 'utf8')) as JestReport;
+    failures = failuresOf(counts);
     passed = counts.numPassedTests;
     failed = counts.numFailedTests + counts.numRuntimeErrorTestSuites;
     if (code !== 0 && failed === 0) failed = 1;
   }
+  if (code !== 0 && failures.length === 0)
+    failures = [`ended with exit code ${code}\n${indented(said.join('').trimEnd().split('\n').slice(-SAID).join('\n'))}`];
   const notRun = existsSync(notRunFile) ? [...new Set(readFileSync(notRunFile, 'utf8').split('\n').filter(Boolean))] : [];
   rmSync(scratch, { recursive: true, force: true });
   console.log(
     `== ${step.name}: ${passed} passed, ${failed} failed${notRun.length === 0 ? '' : `, ${notRun.length} not run`} in ${seconds.toFixed(1)} s`,
   );
-  return { name: step.name, passed, failed, seconds, notRun };
+  return { name: step.name, passed, failed, seconds, notRun, failures };
 }
 
 /** The step's earlier result on these same files, or its run. */
@@ -97,7 +156,7 @@ async function runOrReuse(step: Step, index: number, total: number, again: boole
     console.log(
       `\n== ${index}/${total} ${step.name}: ${earlier.passed} passed on these same files at ${earlier.at} in ${earlier.seconds.toFixed(1)} s, not repeated`,
     );
-    return { name: step.name, passed: earlier.passed, failed: 0, seconds: 0, notRun: [], earlier: true };
+    return { name: step.name, passed: earlier.passed, failed: 0, seconds: 0, notRun: [], failures: [], earlier: true };
   }
   const outcome = await runStep(step, index, total);
   // A file that changed meanwhile may have been read before or after.
@@ -130,6 +189,11 @@ export async function runSteps(steps: readonly Step[]): Promise<number> {
     console.log(
       `  ${o.name.padEnd(14)} ${o.seconds.toFixed(1).padStart(7)} s  ${String(o.passed).padStart(5)} passed  ${String(o.failed).padStart(3)} failed${o.earlier === true ? '  (earlier)' : ''}`,
     );
+  // Last, where a log that is cut still has it.
+  if (outcomes.some((o) => o.failures.length > 0)) {
+    console.log('\nwhat failed');
+    for (const o of outcomes) for (const failure of o.failures) console.log(`  ${o.name}: ${failure}`);
+  }
   const notRun = outcomes.flatMap((o) => o.notRun);
   const allowed = process.env['PAASTA_TEST_ALLOW_MISSING'] === '1';
   if (notRun.length > 0) {

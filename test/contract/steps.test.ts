@@ -19,7 +19,7 @@ describe('steps that passed before', () => {
       JSON.stringify({
         name,
         about: 'a step',
-        argv: ['node', '-e', `require('fs').appendFileSync(${JSON.stringify(count)}, 'x'); process.exit(${end})`],
+        argv: ['node', '-e', `require('fs').appendFileSync(${JSON.stringify(count)}, 'x'); console.log('end of ${name}'); process.exit(${end})`],
       });
     writeFileSync(
       script,
@@ -54,6 +54,51 @@ describe('steps that passed before', () => {
   it('never stand for one that failed', () => {
     for (const _ of [1, 2]) expect(run(3)).toMatchObject({ code: 1, ran: 1 });
     expect(run(3).text).toContain('1 passed, 1 failed');
+  });
+
+  it('says last what failed, with the end of what it said', () => {
+    expect(run(3).text).toMatch(
+      /\nwhat failed\n {2}two: ended with exit code 3\n {4}end of two\n\n\(earlier\): [^\n]+\n\n1 passed, 1 failed\n$/,
+    );
+  });
+
+  it('names the failed tests of a step that has tests, and a file that could not be loaded', () => {
+    const report = {
+      numPassedTests: 4,
+      numFailedTests: 1,
+      numRuntimeErrorTestSuites: 1,
+      testResults: [
+        {
+          name: join(ROOT, 'test', 'unit', 'a.test.ts'),
+          status: 'failed',
+          message: 'all of them',
+          assertionResults: [
+            { status: 'passed', fullName: 'adds', failureMessages: [] },
+            { status: 'failed', fullName: 'a thing counts', failureMessages: ['\u001b[31mexpected 1\u001b[39m\n  got 2'] },
+          ],
+        },
+        { name: join(ROOT, 'test', 'unit', 'b.test.ts'), status: 'failed', message: 'Cannot find module', assertionResults: [] },
+      ],
+    };
+    const writes = `require('fs').writeFileSync(process.argv.at(-1).replace('--outputFile=', ''), ${JSON.stringify(JSON.stringify(report))}); process.exit(1)`;
+    writeFileSync(
+      script,
+      `import { runSteps } from ${JSON.stringify(join(ROOT, 'scripts', 'steps.ts'))};\nprocess.exitCode = await runSteps([${JSON.stringify({ name: 'unit', about: 'tests', argv: ['node', '-e', writes, '--'], jest: true })}]);\n`,
+    );
+    const child = spawnSync(process.execPath, [script, '--again'], { encoding: 'utf8' });
+    expect(child.stdout).toContain(
+      [
+        'what failed',
+        '  unit: test/unit/a.test.ts: a thing counts',
+        '    expected 1',
+        '      got 2',
+        '  unit: test/unit/b.test.ts',
+        '    Cannot find module',
+        '',
+        '4 passed, 2 failed',
+        '',
+      ].join('\n'),
+    );
   });
 
   it('refuses words that it does not know', () => {
