@@ -62,6 +62,13 @@ export default tseslint.config(
       // How a test writes what looks like a secret without looking like one itself.
       '@typescript-eslint/no-unnecessary-template-expression': 'off',
       '@typescript-eslint/no-unnecessary-boolean-literal-compare': 'off',
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "CallExpression[callee.name='expect'] MemberExpression[object.name=/^(performance|Date)$/][property.name='now']",
+          message: 'how long a thing takes depends on what else the machine does: count, wait with until(), or ask processorTime()',
+        },
+      ],
     },
   },
   ...restrictedImports(),

@@ -8,7 +8,7 @@ import http from 'node:http';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { runBundle } from '../test/support/runner.ts';
-import { auditCounts, auditOffset, inPlainWords, startCluster, type Cluster } from '../test/testbed/index.ts';
+import { auditCounts, auditMark, inPlainWords, startCluster, type Cluster } from '../test/testbed/index.ts';
 import { contractFigures } from './bench-contract.ts';
 import { deployFigures, readDeployBench } from './bench-deploy.ts';
 import { ROOT } from './steps.ts';
@@ -181,9 +181,9 @@ async function clusterFigures(cluster: Cluster): Promise<void> {
   if (first.code !== 0) throw new Error(`the first deploy failed:\n${first.text.slice(-4_000)}`);
   const registry = await listener();
   const github = await listener();
-  const offset = auditOffset(cluster.auditLogPath);
+  const from = auditMark(cluster.auditLogPath);
   const again = await runBundle('deploy', { inputs, env: { GITHUB_API_URL: github.url } });
-  const counts = auditCounts(cluster.auditLogPath, offset, /paasta-actions/);
+  const counts = auditCounts(cluster.auditLogPath, from, /paasta-actions/);
   report(
     'unchanged pass over 100 instances',
     `${counts.total} API requests, ${counts.writes} writes, ${registry.requests()} registry and ${github.requests()} GitHub requests, ${(again.milliseconds / 1_000).toFixed(2)} s`,

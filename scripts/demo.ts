@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { underLoad } from '../test/support/bounce.ts';
 import type { BundleRun } from '../test/support/runner.ts';
 import { startWorld, type World } from '../test/support/world.ts';
-import { auditCounts, auditOffset, inPlainWords } from '../test/testbed/index.ts';
+import { auditCounts, auditMark, inPlainWords } from '../test/testbed/index.ts';
 
 const NAMESPACE = 'paastasvc-hello';
 const began = performance.now();
@@ -145,9 +145,9 @@ async function demo(world: World): Promise<void> {
   );
 
   chapter('2. The same again: nothing to do');
-  const offset = auditOffset(world.cluster.auditLogPath);
+  const from = auditMark(world.cluster.auditLogPath);
   const again = await deploy(world, 'prod.main');
-  const counts = auditCounts(world.cluster.auditLogPath, offset, /paasta-actions/);
+  const counts = auditCounts(world.cluster.auditLogPath, from, /paasta-actions/);
   expect(
     again.outputs['changed'] === 'false' && counts.writes === 0,
     `an unchanged pass: ${counts.total} API requests, ${counts.writes} writes (the API server's own audit log)`,

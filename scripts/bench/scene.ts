@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
 import { runBundle, type BundleOptions, type BundleRun } from '../../test/support/runner.ts';
-import { auditEvents, auditOffset, startCluster, type AuditEvent, type Cluster, type ClusterStart } from '../../test/testbed/index.ts';
+import { auditEvents, auditMark, startCluster, type AuditEvent, type AuditMark, type Cluster, type ClusterStart } from '../../test/testbed/index.ts';
 import { ROOT } from '../steps.ts';
 
 export type Report = (name: string, value: string, target: string, reached: boolean) => void;
@@ -193,12 +193,12 @@ export interface Audited {
 
 const READS = new Set(['get', 'list', 'watch']);
 
-export function mark(cluster: Cluster): number {
-  return auditOffset(cluster.auditLogPath);
+export function mark(cluster: Cluster): AuditMark {
+  return auditMark(cluster.auditLogPath);
 }
 
 /** Requests of one user agent since a mark. A watch that is still open counts when it began. */
-export function audited(cluster: Cluster, since: number, agent: RegExp): Audited {
+export function audited(cluster: Cluster, since: AuditMark, agent: RegExp): Audited {
   const seen = new Map<string, AuditEvent>();
   for (const event of auditEvents(cluster.auditLogPath, since)) {
     if (!agent.test(event.userAgent ?? '')) continue;

@@ -109,7 +109,6 @@ describeWith([root()], 'faults of the build half', () => {
         /^::error title=paasta-itest%3A ITEST_TIMEOUT::.*make itest took longer than 3(?:\.0)? s and was ended with everything that it started/m,
       );
       expect(run.outputs).toHaveProperty('duration');
-      expect(run.milliseconds).toBeLessThan(30_000);
       const pid = readFileSync(pidFile, 'utf8').trim();
       // a killed process may stay as a zombie where nobody reaps orphans
       const state = existsSync(`/proc/${pid}/stat`) ? readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '')[0] : 'gone';

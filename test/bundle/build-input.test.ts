@@ -8,6 +8,7 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { holdClosedPort } from '../support/closed-port.ts';
 import { runBundle, type BundleRun } from '../support/runner.ts';
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -298,17 +299,8 @@ describe('a registry that is down', () => {
     ['push-to-registry', {}],
     ['mark-for-deployment', { 'deploy-group': 'prod.main' }],
   ])('%s: names it, tries a few times, and writes nothing', async (name, inputs) => {
-    // a port that nobody listens on; `fetch` refuses some, such as 9, without asking
-    const closed = net.createServer();
-    await new Promise<void>((resolve) => {
-      closed.listen(0, '127.0.0.1', resolve);
-    });
-    const registry = `127.0.0.1:${String((closed.address() as net.AddressInfo).port)}`;
-    await new Promise<void>((resolve) => {
-      closed.close(() => {
-        resolve();
-      });
-    });
+    const { port, release } = await holdClosedPort();
+    const registry = `127.0.0.1:${String(port)}`;
     execFileSync('git', ['init', '--quiet', '--bare', join(scratch, 'bare.git')]);
     program('docker');
     const run = await action(name, {
@@ -318,6 +310,7 @@ describe('a registry that is down', () => {
       ...inputs,
       ...(name === 'push-to-registry' ? {} : { 'git-url': join(scratch, 'bare.git') }),
     });
+    release();
     expect(run.text).toMatch(
       new RegExp(`^::error title=paasta-${name}%3A REGISTRY_UNREACHABLE::.*${registry.replaceAll('.', '\\.')}.*ECONNREFUSED`, 'm'),
     );

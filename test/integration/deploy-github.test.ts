@@ -1,5 +1,5 @@
 /** Deploy with GitHub: marks read through the API, and what the GitHub Deployment is told. Pods are played by a fake node. */
-import { auditOffset, auditCounts, startCluster, type Cluster } from '../testbed/index.ts';
+import { auditMark, auditCounts, startCluster, type Cluster } from '../testbed/index.ts';
 import { startGitHub, type DoubleRepository, type GitHubDouble } from '../testbed/github/index.ts';
 import { createScene, worker, type Scene } from '../support/deploy-scene.ts';
 import type { BundleRun } from '../support/runner.ts';
@@ -102,10 +102,10 @@ describe('deploy and GitHub', () => {
   it('asks GitHub nothing when deployments.json is there', async () => {
     scene.mark(service, { prod: repository.firstCommit });
     const before = github.requests.length;
-    const offset = auditOffset(cluster.auditLogPath);
+    const from = auditMark(cluster.auditLogPath);
     const run = await deploy();
     expect(run.code).toBe(0);
     expect(github.requests.length).toBe(before);
-    expect(auditCounts(cluster.auditLogPath, offset, { userAgent: 'paasta-actions' }).total).toBeLessThanOrEqual(25);
+    expect(auditCounts(cluster.auditLogPath, from, { userAgent: 'paasta-actions' }).total).toBeLessThanOrEqual(25);
   });
 });

@@ -2,11 +2,12 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { auditCounts, auditOffset, type Cluster } from '../testbed/index.ts';
+import { auditCounts, auditMark, type Cluster } from '../testbed/index.ts';
 import { onCluster } from '../support/cluster-scene.ts';
 import { createScene, sha, worker, type Scene } from '../support/deploy-scene.ts';
 import { limitedKubeconfig, RBAC } from '../support/limited.ts';
 import type { BundleRun } from '../support/runner.ts';
+import { until } from '../support/until.ts';
 
 const NAME = `plan-${process.pid}`;
 
@@ -97,11 +98,11 @@ describe('a plan of deploy', () => {
     expect(await annotation()).toBe('');
     for (const digit of ['b', 'c']) {
       scene.mark('times', { prod: sha(digit) });
-      const offset = auditOffset(cluster.auditLogPath);
+      const from = auditMark(cluster.auditLogPath);
       const bounce = await deploy({ service: 'times' });
       expect(bounce.code).toBe(0);
       expect(
-        auditCounts(cluster.auditLogPath, offset, { userAgent: 'paasta-actions' }).written.map((w) =>
+        auditCounts(cluster.auditLogPath, from, { userAgent: 'paasta-actions' }).written.map((w) =>
           w.replace(/\?.*(fieldManager=[\w-]+).*/, ' $1'),
         ),
       ).toEqual([
@@ -110,9 +111,9 @@ describe('a plan of deploy', () => {
       ]);
     }
     expect(await annotation()).toMatch(/^\d+ \d+$/);
-    const offset = auditOffset(cluster.auditLogPath);
+    const from = auditMark(cluster.auditLogPath);
     expect((await deploy({ service: 'times' })).outputs['changed']).toBe('false');
-    expect(auditCounts(cluster.auditLogPath, offset, { userAgent: 'paasta-actions' }).written).toEqual([]);
+    expect(auditCounts(cluster.auditLogPath, from, { userAgent: 'paasta-actions' }).written).toEqual([]);
     scene.mark('times', { prod: sha('d') });
     const plan = await deploy({ service: 'times', mode: 'plan', 'plan-file': 'plan.json' });
     expect(plan.text).toMatch(/earlier bounces took [\d.]+ s, [\d.]+ s/);
@@ -187,7 +188,7 @@ describe('a plan of deploy', () => {
 
     await cluster.must(['-n', 'paastasvc-exp', 'set', 'env', 'deploy/exp-main', 'PAASTA_SERVICE=evil']);
     const before = await version('paastasvc-exp', 'deploy/exp-other');
-    const offset = auditOffset(cluster.auditLogPath);
+    const from = auditMark(cluster.auditLogPath);
     const byHash = await deploy({ service: 'exp', 'expected-plan': approved.outputs['plan-hash'] ?? '' });
     expect(byHash.code).toBe(1);
     expect(byHash.text).toContain(
@@ -200,7 +201,7 @@ describe('a plan of deploy', () => {
       /otherwise: update Deployment paastasvc-exp\/exp-main: was new version aaaaaaaa → bbbbbbbb, is new version aaaaaaaa → bbbbbbbb; drift: containers\[main\]\.env\[PAASTA_SERVICE\]\.value changed by kubectl-set/,
     );
     expect(byFile.text).not.toContain('exp-other:');
-    expect(auditCounts(cluster.auditLogPath, offset, { userAgent: 'paasta-actions' }).written).toEqual([]);
+    expect(auditCounts(cluster.auditLogPath, from, { userAgent: 'paasta-actions' }).written).toEqual([]);
     expect(await version('paastasvc-exp', 'deploy/exp-other')).toBe(before);
 
     // approved again, it goes through; and once more there is nothing left of it
@@ -236,16 +237,13 @@ describe('a plan of deploy', () => {
     expect((await deploy({ service: 'quo' })).code).toBe(0);
     const quota = async (hard: object): Promise<void> => {
       await apply({ apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'compute', namespace: 'paastasvc-quo' }, spec: { hard } });
-      await cluster.must(['-n', 'paastasvc-quo', 'wait', 'resourcequota/compute', '--for=jsonpath={.status.hard}', '--timeout=30s']);
-      for (let i = 0; i < 100; i++) {
+      await cluster.must(['-n', 'paastasvc-quo', 'wait', 'resourcequota/compute', '--for=jsonpath={.status.hard}', '--timeout=120s']);
+      await until('the quota counts', async () => {
         const [specified, seen] = JSON.parse(
           await cluster.must(['-n', 'paastasvc-quo', 'get', 'resourcequota', 'compute', '-o', 'jsonpath=[{.spec.hard},{.status.hard}]']),
         ) as [object, object];
-        if (JSON.stringify(specified) === JSON.stringify(seen)) return;
-        await new Promise((resolve) => {
-          setTimeout(resolve, 100);
-        });
-      }
+        return JSON.stringify(specified) === JSON.stringify(seen);
+      });
     };
     scene.mark('quo', { prod: sha('b') });
     await quota({ pods: '6', 'requests.cpu': '1' });
@@ -424,7 +422,7 @@ describe('a plan of deploy', () => {
       `main: ${worker()}\nauto: ${worker().replace('instances: 2', 'min_instances: 1, max_instances: 3')}\n`,
     );
     scene.mark('least', { prod: sha('b') });
-    const offset = auditOffset(cluster.auditLogPath);
+    const from = auditMark(cluster.auditLogPath);
     const run = await deploy({ service: 'least', kubeconfig: lacking });
     expect(run.code).toBe(1);
     expect(run.text).toMatch(
@@ -432,7 +430,7 @@ describe('a plan of deploy', () => {
     );
     expect(run.text).toContain("grant the verb 'patch' on 'horizontalpodautoscalers.autoscaling'");
     expect(run.text).toMatch(/least\.main +bbbbbbbb +deployed, 2\/2 ready/);
-    const asked = auditCounts(cluster.auditLogPath, offset, { userAgent: 'paasta-actions' });
+    const asked = auditCounts(cluster.auditLogPath, from, { userAgent: 'paasta-actions' });
     expect(asked.written.filter((w) => w.includes('horizontalpodautoscalers'))).toEqual([]);
     // one question for one namespace
     expect(asked.byVerb['create']).toBe(1);
@@ -444,7 +442,7 @@ describe('a plan of deploy', () => {
       name: 'none',
       roles: ['paasta-plan', 'paasta-none'],
     });
-    const quiet = auditOffset(cluster.auditLogPath);
+    const quiet = auditMark(cluster.auditLogPath);
     scene.mark('least', { prod: sha('c') });
     const left = await deploy({ service: 'least', kubeconfig: none });
     expect(left.code).toBe(1);

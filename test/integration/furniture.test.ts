@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createScene, sha, worker, type Scene } from '../support/deploy-scene.ts';
 import { leastRights } from '../support/limited.ts';
-import { auditCounts, auditOffset, startCluster, type Cluster } from '../testbed/index.ts';
+import { auditCounts, auditMark, startCluster, type Cluster } from '../testbed/index.ts';
 
 const TRON = `nightly:
   schedule: cron 30 2 * * 1-5
@@ -32,7 +32,7 @@ describe('namespaces and scheduled jobs', () => {
   const get = async (...args: readonly string[]): Promise<string> => cluster.must(['get', ...args]);
   /** Writes that the server counted while something ran. */
   const writesOf = async (): Promise<readonly string[]> => {
-    const from = auditOffset(cluster.auditLogPath);
+    const from = auditMark(cluster.auditLogPath);
     const ran = await scene.deploy();
     expect({ code: ran.code, said: ran.code === 0 ? '' : ran.text }).toEqual({ code: 0, said: '' });
     return auditCounts(cluster.auditLogPath, from, { userAgent: 'paasta-actions' }).written;

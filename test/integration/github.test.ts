@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { CancelledError, UserError } from '../../src/shared/contract/errors.ts';
 import { connectGitHub } from '../../src/shared/github/index.ts';
 import type { ConnectOptions, GitHubRepository } from '../../src/shared/github/index.ts';
+import { until } from '../support/until.ts';
 import { recordingLog, recordingMask } from '../support/recording.ts';
 import type { RecordingLog } from '../support/recording.ts';
 import { startProxy, startSecureFront } from '../support/network-fronts.ts';
@@ -188,12 +189,13 @@ describe('rate limits', () => {
     github.faults.add({ kind: 'secondary-rate-limit', retryAfter: 5, times: 3 });
     const controller = new AbortController();
     const work = client({ signal: controller.signal }).listRefs('refs/tags/');
-    setTimeout(() => {
-      controller.abort();
-    }, 100);
-    const started = Date.now();
-    await expect(work).rejects.toBeInstanceOf(CancelledError);
-    expect(Date.now() - started).toBeLessThan(2000);
+    await Promise.all([
+      expect(work).rejects.toBeInstanceOf(CancelledError),
+      until('the first answer', () => github.count() === 1).then(() => {
+        controller.abort();
+      }),
+    ]);
+    expect(github.count()).toBe(1);
   });
 });
 

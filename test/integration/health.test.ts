@@ -24,26 +24,22 @@ interface Case {
   readonly container?: Record<string, unknown>;
   readonly before?: readonly KubeObject[];
   readonly ends: 'proven' | FailureCode;
-  /** Seconds within which the verdict must be there. */
-  readonly within: number;
   readonly says?: RegExp;
 }
 
 const CASES: readonly Case[] = [
-  { name: 'healthy', ends: 'proven', within: 20 },
+  { name: 'healthy', ends: 'proven' },
   {
     name: 'slow',
     fake: { 'ready-after-ms': '9000' },
     container: { readinessProbe: { tcpSocket: { port: 1 }, periodSeconds: 5 } },
     ends: 'proven',
-    within: 40,
   },
-  { name: 'recovers', fake: { behaviour: 'crash-loop', 'crash-times': '4', 'backoff-ms': '500' }, ends: 'proven', within: 40 },
+  { name: 'recovers', fake: { behaviour: 'crash-loop', 'crash-times': '4', 'backoff-ms': '500' }, ends: 'proven' },
   {
     name: 'quota',
     before: [{ apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'small' }, spec: { hard: { pods: '1' } } }],
     ends: 'QUOTA_EXCEEDED',
-    within: 10,
     says: /The quota small of namespace health-quota is exhausted: pods: requested 1, used 1 of 1/,
   },
   {
@@ -58,33 +54,29 @@ const CASES: readonly Case[] = [
     ],
     container: { resources: { limits: { memory: '1Gi' } } },
     ends: 'ADMISSION_DENIED',
-    within: 10,
     says: /A LimitRange of namespace health-limits refuses the pod: .*maximum memory usage per Container is 64Mi/,
   },
   {
     name: 'nowhere',
     pod: { nodeSelector: { moon: 'yes' } },
     ends: 'UNSCHEDULABLE',
-    within: 40,
     says: /No node can take the pod: 0\/\d+ nodes are available/,
   },
   {
     name: 'crashes',
     fake: { behaviour: 'crash-loop', 'exit-code': '3' },
     ends: 'CRASH_LOOP',
-    within: 40,
     says: /container main ends with exit code 3, \d+ times so far/,
   },
-  { name: 'greedy', fake: { behaviour: 'oom' }, ends: 'OOM_KILLED', within: 40 },
-  { name: 'noimage', fake: { behaviour: 'image-pull-error' }, ends: 'IMAGE_NOT_FOUND', within: 40 },
-  { name: 'badname', fake: { behaviour: 'invalid-image' }, ends: 'CONTAINER_CONFIG', within: 40 },
-  { name: 'nosecret', fake: { behaviour: 'config-error' }, ends: 'CONTAINER_CONFIG', within: 40 },
+  { name: 'greedy', fake: { behaviour: 'oom' }, ends: 'OOM_KILLED' },
+  { name: 'noimage', fake: { behaviour: 'image-pull-error' }, ends: 'IMAGE_NOT_FOUND' },
+  { name: 'badname', fake: { behaviour: 'invalid-image' }, ends: 'CONTAINER_CONFIG' },
+  { name: 'nosecret', fake: { behaviour: 'config-error' }, ends: 'CONTAINER_CONFIG' },
   {
     name: 'unready',
     fake: { behaviour: 'never-ready' },
     container: { readinessProbe: { httpGet: { path: '/status', port: 8888 }, periodSeconds: 2, failureThreshold: 3 } },
     ends: 'PROBE_FAILING',
-    within: 40,
     says: /readiness probe \(GET http:\/\/<pod>:8888\/status\) still fails/,
   },
 ];
@@ -148,7 +140,7 @@ describe('verdicts on a real cluster', () => {
     });
 
     const histories = new Map<string, History>();
-    while (ended.size < CASES.length && Date.now() - started < 60_000) {
+    while (ended.size < CASES.length && Date.now() - started < 240_000) {
       const of = await evidence();
       const now = Date.now();
       for (const { name } of CASES) {
@@ -178,7 +170,6 @@ describe('verdicts on a real cluster', () => {
     const result = ended.get(name);
     const { verdict } = result ?? {};
     expect(verdict?.state === 'failed' ? verdict.diagnosis.code : verdict?.state).toBe(ends);
-    expect(result?.seconds).toBeLessThan(test.within);
     if (verdict?.state === 'failed') {
       if (test.says !== undefined) expect(verdict.diagnosis.cause).toMatch(test.says);
       expect(verdict.diagnosis.next).not.toBe('');

@@ -151,7 +151,8 @@ describe('the door to the API server', () => {
     const begun = performance.now();
     expect((await (await connect()).get(KINDS.ConfigMap, 'd', 'x'))?.metadata.name).toBe('x');
     expect(count).toBe(4);
-    expect(performance.now() - begun).toBeGreaterThan(1_000);
+    const waited = performance.now() - begun;
+    expect(waited).toBeGreaterThan(1_000);
   });
 
   it('reads packed answers, and asks again for one that breaks off', async () => {
@@ -262,9 +263,8 @@ describe('the door to the API server', () => {
     answer = (_, response) => {
       json(response, 503, status(503, 'not ready'));
     };
-    const begun = performance.now();
     await expect((await connect()).serverVersion()).rejects.toThrow('503');
-    expect(performance.now() - begun).toBeLessThan(6_000);
+    expect(count).toBeGreaterThan(1);
   });
 
   it('reads the credentials again on 401, once, and masks them', async () => {
@@ -378,15 +378,12 @@ describe('the door to the API server', () => {
   });
 
   it('says that the connection is lost and back', async () => {
-    let down = true;
+    let refused = 0;
     answer = (request, response) => {
-      if (down) request.socket.destroy();
+      if (++refused <= 3) request.socket.destroy();
       else response.writeHead(200).write(`${JSON.stringify({ type: 'ADDED', object: configMap('a', 2) })}\n`);
     };
     const c = await connect();
-    setTimeout(() => {
-      down = false;
-    }, 800);
     const changes: string[] = [];
     const stop = new AbortController();
     for await (const change of c.watch(KINDS.ConfigMap, { namespace: 'd', resourceVersion: '1', signal: stop.signal })) {

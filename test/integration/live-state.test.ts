@@ -13,7 +13,7 @@ import type { KubeObject, Pod } from '../../src/shared/objects/types.ts';
 import { createScene, sha, worker, type Scene } from '../support/deploy-scene.ts';
 import { leastRights } from '../support/limited.ts';
 import type { BundleOptions, BundleRun } from '../support/runner.ts';
-import { auditCounts, auditEvents, auditOffset, startCluster, type Cluster } from '../testbed/index.ts';
+import { auditCounts, auditEvents, auditMark, startCluster, type Cluster } from '../testbed/index.ts';
 
 const SCALED = `{cpus: 0.1, mem: 64, disk: 64, min_instances: 2, max_instances: 9, deploy_group: prod, cmd: 'true'}`;
 
@@ -47,7 +47,7 @@ describe('live state', () => {
   async function settled(service: string, inputs: Readonly<Record<string, string>> = {}): Promise<BundleRun> {
     const run = await deploy(service, inputs);
     if (run.code !== 0) throw new Error(run.text);
-    const from = auditOffset(cluster.auditLogPath);
+    const from = auditMark(cluster.auditLogPath);
     const again = await deploy(service);
     expect(again.text).toContain('nothing to do');
     expect(again.outputs['changed']).toBe('false');
@@ -88,7 +88,7 @@ describe('live state', () => {
     scene.mark('scaled', { prod: sha('b') }, ['lab.main']);
     await settled('scaled');
     scene.mark('scaled', { prod: sha('c') });
-    const from = auditOffset(cluster.auditLogPath);
+    const from = auditMark(cluster.auditLogPath);
     await settled('scaled');
     const managers = auditCounts(cluster.auditLogPath, from, { userAgent: 'paasta-actions' })
       .written.map((line) => /deployments\/scaled-main\?.*fieldManager=([\w-]+)/.exec(line)?.[1])
@@ -146,7 +146,7 @@ describe('live state', () => {
     });
     await cluster.must(['-n', 'paastasvc-fixed', 'rollout', 'status', 'deploy/fixed-main', '--timeout=60s']);
 
-    const from = auditOffset(cluster.auditLogPath);
+    const from = auditMark(cluster.auditLogPath);
     const refused = await deploy('fixed');
     expect(refused.text).toMatch(/fixed\.main +update +.*side by side: spec\.selector cannot be changed in place/);
     expect(refused.text).toMatch(
@@ -267,7 +267,7 @@ describe('live state', () => {
     for (const [kind, , path, value] of edits)
       expect([kind, await get('paastasvc-hand', `${kind.toLowerCase()} ${nameOf(kind)}`, path)]).not.toEqual([kind, value]);
     expect(await get('default', 'namespace paastasvc-hand', '{.metadata.labels.yelp\\.com/owner}')).not.toBe('evil');
-    const from = auditOffset(cluster.auditLogPath);
+    const from = auditMark(cluster.auditLogPath);
     const again = await deploy('hand', { timeout: '20s' });
     expect(again.outputs['changed']).toBe('false');
     expect(auditCounts(cluster.auditLogPath, from, { userAgent: 'paasta-actions' }).written).toEqual([]);
@@ -286,7 +286,7 @@ describe('live state', () => {
     await cluster.must(['apply', '--server-side', '--force-conflicts', '--field-manager=budget-operator', '-f', '-'], {
       input: JSON.stringify(theirs),
     });
-    const from = auditOffset(cluster.auditLogPath);
+    const from = auditMark(cluster.auditLogPath);
     const run = await deploy('owned');
     expect(run.text).toContain(
       'PodDisruptionBudget paastasvc-owned/owned-main: spec.maxUnavailable belongs to budget-operator, which gave it another value',
@@ -303,7 +303,7 @@ describe('live state', () => {
     scene.mark('secretive', { prod: sha('a') });
     await settled('secretive');
     scene.write('secretive/kubernetes-lab.yaml', `main: ${worker('env: {DB: SECRET(db_password)}')}\n`);
-    const from = auditOffset(cluster.auditLogPath);
+    const from = auditMark(cluster.auditLogPath);
     const run = await deploy('secretive');
     expect(run.text).toMatch(
       /::error .*SECRET_MISSING,file=soa-configs\/secretive\/kubernetes-lab\.yaml,line=1.*secretive\.main needs Secret paastasvc-secretive-secret-secretive-db--password \(variable DB\) in namespace paastasvc-secretive, but it is not there: nothing is bounced%0A {2}next: sync the secrets to the cluster/,
@@ -535,7 +535,7 @@ describe('live state', () => {
     await settled('names');
     // Another run, which sees another half of soa-configs: the same object for another instance.
     scene.write('names/kubernetes-lab.yaml', `a--b: ${worker('namespace: shared')}\n`);
-    const from = auditOffset(cluster.auditLogPath);
+    const from = auditMark(cluster.auditLogPath);
     const run = await deploy('names', { adopt: 'true' });
     expect(run.text).toContain('Deployment shared/names-a--b, which names.a--b would be, belongs to names.a_b: it is left as it is');
     expect(run.code).toBe(1);

@@ -45,14 +45,13 @@ describe('a run ends', () => {
     const run = await end(`net.createServer().listen(0); setInterval(() => undefined, 1000); ${last}`);
     expect(run.code).toBe(code);
     expect(run.signal).toBeNull();
-    expect(run.milliseconds).toBeLessThan(10_000);
   });
 
   it('with a report of ours when a promise never settles, or when one is rejected that nobody waits for', async () => {
     const never = await end('await new Promise(() => undefined);');
     expect(never.code).toBe(1);
     expect(never.text).toContain('::error title=paasta-x%3A ENDED_EARLY::paasta-x stopped before it was done');
-    const stray = await end("void Promise.reject(new Error('stray')); await runtime.clock.sleep(5000, runtime.signal);");
+    const stray = await end("void Promise.reject(new Error('stray')); await runtime.clock.sleep(600_000, runtime.signal);");
     expect(stray.code).toBe(1);
     expect(stray.text).toMatch(/INTERNAL_ERROR.*stray/);
   });
@@ -73,12 +72,11 @@ describe('a run ends', () => {
         },
       };
     };
-    const listening = await end("runtime.log.info('ready'); await runtime.clock.sleep(15000, runtime.signal);", signals(['SIGTERM']));
+    const listening = await end("runtime.log.info('ready'); await runtime.clock.sleep(600_000, runtime.signal);", signals(['SIGTERM']));
     expect(listening.code).toBe(130);
     expect(listening.text).toContain('paasta-x was cancelled');
-    const deaf = await end("runtime.log.info('ready'); await runtime.clock.sleep(15000);", signals(['SIGINT', 'SIGTERM']));
+    const deaf = await end("runtime.log.info('ready'); await runtime.clock.sleep(600_000);", signals(['SIGINT', 'SIGTERM']));
     expect(deaf.code).toBe(130);
-    expect(deaf.milliseconds).toBeLessThan(8_000);
   });
 
   it('when its reader goes away', () => {

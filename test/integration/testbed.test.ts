@@ -2,9 +2,9 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { auditCounts, auditOffset, namedContext, startCluster } from '../testbed/index.ts';
+import { until } from '../support/until.ts';
+import { auditCounts, auditMark, namedContext, startCluster } from '../testbed/index.ts';
 import type { Cluster } from '../testbed/index.ts';
 import { knownNames, partState } from '../testbed/parts/places.ts';
 import { recorded, recordedNames, startTime } from '../testbed/parts/processes.ts';
@@ -48,7 +48,7 @@ describe('a control plane with a fake node', () => {
   });
 
   it('counts requests by its audit log', async () => {
-    const from = auditOffset(cluster.auditLogPath);
+    const from = auditMark(cluster.auditLogPath);
     await cluster.must(['get', 'deploy', 'web']);
     await cluster.must(['annotate', 'deploy/web', 'a=b']);
     expect(auditCounts(cluster.auditLogPath, from, 'kubectl/')).toMatchObject({ writes: 1, byVerb: { patch: 1 } });
@@ -133,8 +133,7 @@ describe('a control plane with a fake node', () => {
     expect(pids.length).toBeGreaterThan(4);
     child.kill('SIGKILL');
     const left = (): string[] => knownNames().filter((name) => name === one || name === other);
-    for (let n = 0; n < 300 && left().length > 0; n++) await setTimeout(100);
-    expect(left()).toEqual([]);
+    await until('the end of what the process had started', () => left().length === 0);
     expect(pids.filter((pid) => pid === undefined || startTime(pid) !== undefined)).toEqual([]);
   });
 

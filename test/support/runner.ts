@@ -17,6 +17,7 @@ export interface BundleRun {
   readonly text: string;
   readonly outputs: Readonly<Record<string, string>>;
   readonly summary: string;
+  /** For benches: what a test may expect does not depend on what else the machine does. */
   readonly milliseconds: number;
 }
 

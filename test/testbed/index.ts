@@ -31,7 +31,7 @@ import type { Ran, RunOptions } from './parts/run.ts';
 import { silent } from './parts/say.ts';
 import type { Log } from './parts/say.ts';
 
-export { auditCounts, auditEvents, auditOffset } from './parts/audit.ts';
+export { auditCounts, auditEvents, auditMark, type AuditMark } from './parts/audit.ts';
 export type { AuditCounts, AuditEvent, AuditFilter } from './parts/audit.ts';
 export { ANNOTATION_PREFIX } from './fake/plan.ts';
 export type { Rule as FakeRule } from './fake/plan.ts';

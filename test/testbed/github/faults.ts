@@ -37,6 +37,11 @@ export class Faults {
     this.planted.length = 0;
   }
 
+  /** Strikes that are still to come. */
+  get pending(): number {
+    return this.planted.reduce((sum, { left }) => sum + left, 0);
+  }
+
   /** The planted fault of one of these kinds that strikes now; each call uses one strike up. */
   strike<K extends Fault['kind']>(
     kinds: readonly K[],

@@ -65,24 +65,36 @@ export function countRequests(events: readonly AuditEvent[], filter: AuditFilter
   return { total: seen.size, reads: seen.size - written.length, writes: written.length, byVerb, written };
 }
 
-/** Where the log ends now: give it to `auditCounts` to count only what comes later. */
-export function auditOffset(auditLogPath: string): number {
-  return fs.existsSync(auditLogPath) ? fs.statSync(auditLogPath).size : 0;
+/** A moment, for `auditCounts` to count only what was asked later. */
+export interface AuditMark {
+  /** Bytes of the log that need not be read again. */
+  readonly offset: number;
+  /** Milliseconds since the epoch. What was asked before may be written after it. */
+  readonly at: number;
+}
+
+const START: AuditMark = { offset: 0, at: 0 };
+const sizeOf = (auditLogPath: string): number => (fs.existsSync(auditLogPath) ? fs.statSync(auditLogPath).size : 0);
+
+/** Now. */
+export function auditMark(auditLogPath: string): AuditMark {
+  return { offset: sizeOf(auditLogPath), at: Date.now() };
 }
 
 /** The log is written just after the answer goes out: an answered request is in it this much later. */
-const SETTLE_MS = 100;
+const SETTLE_MS = 200;
 
-/** The events since an offset, those of requests answered before the call included. Blocks for 0.1 s. */
-export function auditEvents(auditLogPath: string, sinceOffset = 0): AuditEvent[] {
+/** The events of requests that came in since a moment, of those answered before the call. Blocks for 0.2 s. */
+export function auditEvents(auditLogPath: string, since: AuditMark = START): AuditEvent[] {
   if (auditLogPath === '')
     throw new TestbedError(
       'this cluster has no audit log that the testbed can read',
       "use the testbed's own cluster for tests that count requests",
     );
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, SETTLE_MS);
-  const size = auditOffset(auditLogPath),
-    from = Math.min(sinceOffset, size),
+  const size = sizeOf(auditLogPath),
+    // one byte earlier: it tells whether the mark was set between two lines or while one was being written
+    from = Math.max(0, Math.min(since.offset, size) - 1),
     buffer = Buffer.alloc(size - from);
   const file = fs.openSync(auditLogPath, 'r');
   try {
@@ -90,11 +102,13 @@ export function auditEvents(auditLogPath: string, sinceOffset = 0): AuditEvent[]
   } finally {
     fs.closeSync(file);
   }
-  return parseAudit(buffer.toString());
+  return parseAudit(buffer.toString('utf8', from === 0 ? 0 : buffer.indexOf('\n') + 1)).filter(
+    ({ requestReceivedTimestamp }) => Date.parse(requestReceivedTimestamp ?? '') >= since.at,
+  );
 }
 
-/** Requests since an offset, by verb; `who` as a text or pattern is about the user agent. */
-export function auditCounts(auditLogPath: string, sinceOffset = 0, who: string | RegExp | AuditFilter = {}): AuditCounts {
+/** Requests since a moment, by verb; `who` as a text or pattern is about the user agent. */
+export function auditCounts(auditLogPath: string, since?: AuditMark, who: string | RegExp | AuditFilter = {}): AuditCounts {
   const filter = typeof who === 'string' || who instanceof RegExp ? { userAgent: who } : who;
-  return countRequests(auditEvents(auditLogPath, sinceOffset), filter);
+  return countRequests(auditEvents(auditLogPath, since), filter);
 }

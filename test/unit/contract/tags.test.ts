@@ -9,6 +9,7 @@ import {
   tagRef,
   type MarkTag,
 } from '../../../src/shared/contract/tags.ts';
+import { processorTime } from '../../support/processor-time.ts';
 
 const ts = '20240102T030405';
 
@@ -99,14 +100,15 @@ describe('tag grammar', () => {
   });
 
   it('is linear on hostile names', () => {
-    const started = performance.now();
-    for (const evil of ['-20240101T000000'.repeat(6_000), '+'.repeat(1_000), 'a-'.repeat(50_000), 'paasta-'.repeat(15_000)]) {
-      for (const action of ['deploy', 'stop', 'x']) {
-        parseTag(`refs/tags/paasta-${evil}-${action}`);
-        splitTag(`refs/tags/paasta-${evil}-${action}`);
+    const milliseconds = processorTime(() => {
+      for (const evil of ['-20240101T000000'.repeat(6_000), '+'.repeat(1_000), 'a-'.repeat(50_000), 'paasta-'.repeat(15_000)]) {
+        for (const action of ['deploy', 'stop', 'x']) {
+          parseTag(`refs/tags/paasta-${evil}-${action}`);
+          splitTag(`refs/tags/paasta-${evil}-${action}`);
+        }
       }
-    }
-    expect(performance.now() - started).toBeLessThan(1_000);
+    });
+    expect(milliseconds).toBeLessThan(1_000);
   });
 });
 

@@ -1,5 +1,6 @@
 import { judge, readyByVersion, type Diagnosis, type Evidence, type Expectation, type Verdict } from '../../../src/shared/health/index.ts';
 import { at, DIGEST, event, evidence, expectation, labels, OLD, pod, replicaSet, SHA, T0, workload, type PodParts } from './scene.ts';
+import { processorTime } from '../../support/processor-time.ts';
 
 const NOW = T0 + 60_000;
 const ready = (name: string): ReturnType<typeof pod> => pod(name, { ready: true });
@@ -436,9 +437,12 @@ describe('budget and refusals', () => {
   it('judges a thousand pods with ten thousand events fast enough to do it every second', () => {
     const pods = Array.from({ length: 1_000 }, (_, i) => crashing(`p${i}`));
     const events = Array.from({ length: 10_000 }, (_, i) => event(`p${i % 1_000}`, 'BackOff', 'Back-off restarting failed container'));
-    const started = performance.now();
-    expect(verdict({ pods, events }, { replicas: 1_000 }).state).toBe('doomed');
-    expect(performance.now() - started).toBeLessThan(500);
+    let judged: Verdict | undefined;
+    const milliseconds = processorTime(() => {
+      judged = verdict({ pods, events }, { replicas: 1_000 });
+    });
+    expect(judged?.state).toBe('doomed');
+    expect(milliseconds).toBeLessThan(500);
   });
 
   it("believes a passed deadline only when it is this rollout's", () => {

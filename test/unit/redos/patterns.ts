@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
+import { processorTime } from '../../support/processor-time.ts';
 
 const ROOT = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
 
@@ -128,9 +129,6 @@ export function attacks(pattern: RegExp): ((length: number) => string)[] {
 
 /** Milliseconds of the processor that one look takes. */
 export function cost(pattern: RegExp, text: string): number {
-  const before = process.cpuUsage();
   pattern.lastIndex = 0;
-  pattern.exec(text);
-  const { user, system } = process.cpuUsage(before);
-  return (user + system) / 1_000;
+  return processorTime(() => pattern.exec(text));
 }

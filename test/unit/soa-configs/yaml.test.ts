@@ -1,6 +1,7 @@
 import { Float } from '../../../src/shared/contract/values.ts';
 import { readYaml } from '../../../src/shared/soa-configs/yaml.ts';
 import { SetValue, entriesOf } from '../../../src/shared/soa-configs/yaml-values.ts';
+import { processorTime } from '../../support/processor-time.ts';
 
 function value(text: string): unknown {
   const { document, problem } = readYaml(text, 'f.yaml');
@@ -212,8 +213,9 @@ it('bounds bombs', () => {
 });
 
 it('stays fast on text that would make a careless pattern backtrack', () => {
-  const start = Date.now();
-  for (const unit of ['a', '-', '[', '"', '#', ' ', '\t', ': ', '1:', '1_', '}#', "'#", '|#', '{{', '<', '=', '\n', '\n\t', 'a: [\n'])
-    readYaml(`k: ${unit.repeat(Math.floor(50_000 / unit.length))}`, 'f.yaml');
-  expect(Date.now() - start).toBeLessThan(15_000);
+  const milliseconds = processorTime(() => {
+    for (const unit of ['a', '-', '[', '"', '#', ' ', '\t', ': ', '1:', '1_', '}#', "'#", '|#', '{{', '<', '=', '\n', '\n\t', 'a: [\n'])
+      readYaml(`k: ${unit.repeat(Math.floor(50_000 / unit.length))}`, 'f.yaml');
+  });
+  expect(milliseconds).toBeLessThan(15_000);
 });

@@ -1,4 +1,7 @@
-import { countRequests, parseAudit } from '../../testbed/parts/audit.ts';
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { auditCounts, auditMark, countRequests, parseAudit } from '../../testbed/parts/audit.ts';
 
 const line = (auditID: string, verb: string, more: object = {}): string =>
   `${JSON.stringify({ auditID, stage: 'ResponseComplete', verb, requestURI: `/api/v1/${auditID}`, userAgent: 'paasta-actions/1.0', user: { username: 'ci' }, ...more })}\n`;
@@ -30,5 +33,20 @@ describe('counting requests in the audit log', () => {
   it('leaves out a line that the API server has not finished writing', () => {
     expect(parseAudit(`${line('a', 'get')}{"auditID":"b","verb":"pat`)).toHaveLength(1);
     expect(parseAudit('{"half')).toEqual([]);
+  });
+
+  it('counts since a moment: neither what was being written then, nor what was asked before and written after it', () => {
+    const scratch = mkdtempSync(join(tmpdir(), 'paasta-audit-'));
+    const log = join(scratch, 'audit.log');
+    const came = (milliseconds: number): object => ({ requestReceivedTimestamp: new Date(milliseconds).toISOString() });
+    const before = line('a', 'patch', came(Date.now() - 50));
+    for (const cut of [0, 20, before.length]) {
+      writeFileSync(log, before.slice(0, cut));
+      const mark = auditMark(log);
+      appendFileSync(log, before.slice(cut) + line('b', 'patch', came(mark.at - 10)) + line('c', 'create', came(mark.at + 10)));
+      expect(auditCounts(log, mark).written).toEqual(['create /api/v1/c']);
+      expect(auditCounts(log).total).toBe(3);
+    }
+    rmSync(scratch, { recursive: true });
   });
 });
