@@ -5,7 +5,15 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
 import { runBundle, type BundleOptions, type BundleRun } from '../../test/support/runner.ts';
-import { auditEvents, auditMark, startCluster, type AuditEvent, type AuditMark, type Cluster, type ClusterStart } from '../../test/testbed/index.ts';
+import {
+  auditEvents,
+  auditMark,
+  startCluster,
+  type AuditEvent,
+  type AuditMark,
+  type Cluster,
+  type ClusterStart,
+} from '../../test/testbed/index.ts';
 import { ROOT } from '../steps.ts';
 
 export type Report = (name: string, value: string, target: string, reached: boolean) => void;
