@@ -106,10 +106,16 @@ function livenessKill(scene: Scene): string | undefined {
   );
 }
 
+/** How often it has ended: `restartCount` says how often it began again, which it has not after its last end until it runs. */
+export function endsOf({ restartCount, state, lastState }: ContainerStatus): number {
+  const isDown = state?.terminated !== undefined || (state?.waiting !== undefined && lastState?.terminated !== undefined);
+  return restartCount + (isDown ? 1 : 0);
+}
+
 function crashDoom(scene: Scene): Doom {
   const { status } = scene;
-  const end = status.lastState?.terminated ?? status.state?.terminated;
-  const times = `${status.restartCount + (status.state?.terminated === undefined ? 0 : 1)} times`;
+  const end = status.state?.terminated ?? status.lastState?.terminated;
+  const times = `${endsOf(status)} times`;
   const shared = { container: status.name, log: status.state?.terminated === undefined ? ('previous' as const) : ('current' as const) };
   const look = `Read its last output: ${logs(scene, shared.log === 'previous')}`;
   if (end?.reason === 'OOMKilled') {

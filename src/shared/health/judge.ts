@@ -5,7 +5,7 @@
 import { neededReplicas } from '../bounce/arithmetic.ts';
 import { paastaPrefixed, YELP_PREFIXES } from '../contract/names.ts';
 import type { Condition, Event, KubeObject, Pod } from '../objects/types.ts';
-import type { Doom } from './containers.ts';
+import { endsOf, type Doom } from './containers.ts';
 import { eventTexts, eventsOf } from './events.ts';
 import { podDoom } from './pods.ts';
 import { eventRefusal, reportedRefusal } from './refusals.ts';
@@ -188,8 +188,8 @@ function unprovenImage(scene: Scene): string | undefined {
   return `${plural(ids.filter((id) => wrong.includes(id)).length, 'pod')} report ${shown} instead of ${imageDigest}: a member of a multi-platform image, or an image that was rewritten on the way to the node`;
 }
 
-function restartsOf({ status }: Pod): number {
-  return (status?.containerStatuses ?? []).reduce((sum, { restartCount }) => sum + restartCount, 0);
+function crashesOf({ status }: Pod): number {
+  return (status?.containerStatuses ?? []).reduce((sum, container) => sum + endsOf(container), 0);
 }
 
 function podCauses(expectation: Expectation, ours: readonly Pod[], events: readonly Event[], now: number): readonly Cause[] {
@@ -212,7 +212,7 @@ function podCauses(expectation: Expectation, ours: readonly Pod[], events: reado
     if (doom === undefined) continue;
     const known = causes.get(doom.code);
     if (known === undefined) causes.set(doom.code, { doom, pods: [pod] });
-    else if (restartsOf(pod) <= restartsOf(known.pods[0] as Pod)) known.pods.push(pod);
+    else if (crashesOf(pod) <= crashesOf(known.pods[0] as Pod)) known.pods.push(pod);
     else {
       // The one that has gone through most tells best, and stays the one.
       known.doom = doom;

@@ -57,10 +57,13 @@ export function refusalDoom(message: string, namespace: string): Doom {
 
 /**
  * Errors that pass by themselves: the controller retries them. An API server that has just started refuses even the
- * controllers, until it has read their roles; a new namespace has no service account for a moment.
+ * controllers, until it has read their roles; a new namespace has no service account for a moment, a new quota no count.
  */
 const PASSING =
-  /serviceaccount "default" not found|User "system:[^"]*" cannot \w+ resource|timeout|timed out|deadline exceeded|connection refused|connection reset|failed calling webhook|no endpoints available|too many requests|server is currently unable|etcdserver|please apply your changes to the latest version|internal error occurred/i;
+  /status unknown for quota|serviceaccount "default" not found|User "system:[^"]*" cannot \w+ resource|timeout|timed out|deadline exceeded|connection refused|connection reset|failed calling webhook|no endpoints available|too many requests|server is currently unable|etcdserver|please apply your changes to the latest version|internal error occurred/i;
+/** Said by those who mean it, whatever else the text has. */
+const FINAL = /denied the request|exceeded quota/i;
+const passes = (message: string): boolean => PASSING.test(message) && !FINAL.test(message);
 
 /** The refusal that a ReplicaSet or Deployment reports now; `undefined` when there is none, or when it may pass and `passing` is not asked for. */
 export function reportedRefusal(conditions: readonly Condition[] | undefined, namespace: string, passing = false): Doom | undefined {
@@ -68,7 +71,7 @@ export function reportedRefusal(conditions: readonly Condition[] | undefined, na
     (c) => c.type === 'ReplicaFailure' && c.status === 'True' && (c.reason ?? 'FailedCreate') === 'FailedCreate',
   );
   const message = failure?.message ?? '';
-  if (failure === undefined || (!passing && PASSING.test(message) && !/denied the request|exceeded quota/i.test(message))) return undefined;
+  if (failure === undefined || (!passing && passes(message))) return undefined;
   return refusalDoom(message, namespace);
 }
 
@@ -76,11 +79,6 @@ export function reportedRefusal(conditions: readonly Condition[] | undefined, na
 export function eventRefusal(events: readonly Event[], namespace: string): Doom | undefined {
   const last = events.findLast((event) => event.reason === 'FailedCreate' || event.reason === 'SuccessfulCreate');
   const message = last?.message ?? '';
-  if (
-    last?.reason !== 'FailedCreate' ||
-    !/forbidden|denied the request|exceeded quota/i.test(message) ||
-    /User "system:[^"]*" cannot/.test(message)
-  )
-    return undefined;
+  if (last?.reason !== 'FailedCreate' || passes(message) || !(FINAL.test(message) || /forbidden/i.test(message))) return undefined;
   return refusalDoom(message, namespace);
 }

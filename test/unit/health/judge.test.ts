@@ -243,7 +243,7 @@ describe('doom list', () => {
     expect(found).toMatchObject({
       object: 'Pod p1',
       container: 'main',
-      cause: 'container main ends with signal 11 (exit code 139), 4 times so far: segfault. The same holds for 1 other pod.',
+      cause: 'container main ends with signal 11 (exit code 139), 5 times so far: segfault. The same holds for 1 other pod.',
       log: { namespace: 'paastasvc-web', pod: 'p1', container: 'main', previous: true },
       events: ['BackOff: Back-off restarting failed container ×5'],
     });
@@ -256,9 +256,23 @@ describe('doom list', () => {
       const result = verdict({ pods: order }, { replicas: 3 });
       expect(result.state === 'doomed' ? [result.diagnosis.object, result.diagnosis.cause] : result).toEqual([
         'Pod p1',
-        'container main ends with exit code 1, 3 times so far. The same holds for 2 other pods.',
+        'container main ends with exit code 1, 4 times so far. The same holds for 2 other pods.',
       ]);
     }
+  });
+
+  it('counts on while a container ends, waits and begins again', () => {
+    const terminated = { terminated: { exitCode: 2, reason: 'Error' } };
+    const told = [
+      { restartCount: 2, state: terminated, lastState: { terminated: { exitCode: 1, reason: 'Error' } } },
+      { restartCount: 2, state: { waiting: { reason: 'CrashLoopBackOff' } }, lastState: terminated },
+      { restartCount: 3, state: { running: { startedAt: at(55) } }, lastState: terminated },
+      { restartCount: 3, state: terminated, lastState: terminated },
+    ].map((status) => doom({ status })?.cause);
+    expect(told.map((cause) => cause?.replace(/ so far.*/, ''))).toEqual([
+      ...Array<string>(3).fill('container main ends with exit code 2, 3 times'),
+      'container main ends with exit code 2, 4 times',
+    ]);
   });
 
   it("names the probe, the scheduler's numbers and the image", () => {
