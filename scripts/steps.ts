@@ -153,8 +153,8 @@ async function runStep(step: Step, index: number, total: number): Promise<Outcom
 }
 
 /** The step's earlier result on these same files, or its run. */
-async function runOrReuse(step: Step, index: number, total: number, again: boolean): Promise<Outcome> {
-  const before = step.always === true ? undefined : stateOf(ROOT);
+async function runOrReuse(step: Step, index: number, total: number, again: boolean, root: string): Promise<Outcome> {
+  const before = step.always === true ? undefined : stateOf(root);
   const earlier = before === undefined || again ? undefined : passedBefore(before, step);
   if (earlier !== undefined) {
     console.log(
@@ -164,7 +164,7 @@ async function runOrReuse(step: Step, index: number, total: number, again: boole
   }
   const outcome = await runStep(step, index, total);
   // A file that changed meanwhile may have been read before or after.
-  if (before !== undefined && outcome.failed === 0 && outcome.notRun.length === 0 && stateOf(ROOT) === before)
+  if (before !== undefined && outcome.failed === 0 && outcome.notRun.length === 0 && stateOf(root) === before)
     keepPassed(before, step, { passed: outcome.passed, seconds: outcome.seconds, at: new Date().toISOString().replace(/\.\d+/, '') });
   return outcome;
 }
@@ -182,12 +182,12 @@ function isAgain(): boolean {
 
 /**
  * Runs every step even when an earlier one failed, prints where the time went and the closing line; the exit code. A step that has passed
- * on the same files is not repeated unless `--again` is given or `CI` is set.
+ * on the same files of `root` is not repeated unless `--again` is given or `CI` is set.
  */
-export async function runSteps(steps: readonly Step[]): Promise<number> {
+export async function runSteps(steps: readonly Step[], root = ROOT): Promise<number> {
   const again = isAgain() || !['', 'false'].includes(process.env['CI'] ?? '');
   const outcomes: Outcome[] = [];
-  for (const [i, step] of steps.entries()) outcomes.push(await runOrReuse(step, i + 1, steps.length, again));
+  for (const [i, step] of steps.entries()) outcomes.push(await runOrReuse(step, i + 1, steps.length, again, root));
   console.log('\nwhere the time went');
   for (const o of outcomes)
     console.log(

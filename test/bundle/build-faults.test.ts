@@ -1,9 +1,10 @@
 /** Faults of itest, push-to-registry and mark-for-deployment with real parts, each through the committed bundle: printed text and exit code. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { stateOf } from '../support/process-state.ts';
 import { describeWith, root } from '../support/requirements.ts';
 import { startServiceWorld, type ServiceWorld } from '../support/world.ts';
 
@@ -36,11 +37,11 @@ describeWith([root()], 'faults of the build half', () => {
   let sha: string;
 
   beforeAll(async () => {
-    world = await startServiceWorld({ name: 'faults', log: quiet });
+    world = await startServiceWorld({ name: `faults-${process.pid}`, log: quiet });
     sha = await world.commit({ NOTES: 'faults\n' }, 'A commit');
     const [built, pushed] = [await world.action('itest', {}), await world.action('push-to-registry', {})];
     if (built.code !== 0 || pushed.code !== 0) throw new Error(built.text + pushed.text);
-  }, 600_000);
+  });
   afterAll(async () => {
     await world.stop();
   });
@@ -103,16 +104,15 @@ describeWith([root()], 'faults of the build half', () => {
 
     it('ends grandchildren when make hangs', async () => {
       const pidFile = join(directory, 'grandchild');
-      const run = await makefile(`itest:\n\t@sh -c 'sleep 600 & echo $$! > ${pidFile}; wait'\n`, { timeout: '3s' });
+      const run = await makefile(`itest:\n\t@sh -c 'sleep 600 & echo $$! > ${pidFile}; wait'\n`, { timeout: '10s' });
       expect(run.code).toBe(124); // what timeout(1) says
       expect(run.text).toMatch(
-        /^::error title=paasta-itest%3A ITEST_TIMEOUT::.*make itest took longer than 3(?:\.0)? s and was ended with everything that it started/m,
+        /^::error title=paasta-itest%3A ITEST_TIMEOUT::.*make itest took longer than 10(?:\.0)? s and was ended with everything that it started/m,
       );
       expect(run.outputs).toHaveProperty('duration');
       const pid = readFileSync(pidFile, 'utf8').trim();
       // a killed process may stay as a zombie where nobody reaps orphans
-      const state = existsSync(`/proc/${pid}/stat`) ? readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '')[0] : 'gone';
-      expect(['gone', 'Z']).toContain(state);
+      expect(['gone', 'Z']).toContain(stateOf(pid));
     });
 
     it('does not pass when make leaves no image of the name', async () => {

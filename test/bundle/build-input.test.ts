@@ -78,7 +78,6 @@ function action(
   return runBundle(name, {
     cwd: checkout,
     entry: entryOf(name),
-    deadline: 60_000,
     inputs: { 'soa-dir': join(ROOT, 'examples/soa-configs'), 'system-config-dir': join(ROOT, 'examples/system-config'), ...inputs },
     env: {
       PATH: `${join(scratch, 'bin')}:${process.env['PATH'] ?? ''}`,

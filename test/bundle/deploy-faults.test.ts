@@ -1,13 +1,14 @@
 /** What goes wrong in a cluster, through the committed bundle: each failure is named with its cause and next step, everything else goes on, and the run ends by itself. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { auditCounts, auditMark, type AuditMark, type Cluster } from '../testbed/index.ts';
 import { startProxy } from '../support/network-fronts.ts';
 import { onCluster } from '../support/cluster-scene.ts';
 import { sha, worker, type Scene } from '../support/deploy-scene.ts';
+import { untilBound } from '../support/limited.ts';
 import type { BundleOptions, BundleRun } from '../support/runner.ts';
 import { until } from '../support/until.ts';
 
@@ -50,6 +51,7 @@ describe('faults of deploy', () => {
     });
     await cluster.must(['-n', 'default', 'create', 'serviceaccount', name]);
     await cluster.must(['create', 'clusterrolebinding', name, `--clusterrole=${name}`, `--serviceaccount=default:${name}`]);
+    await untilBound(cluster, `default:${name}`, [name]);
     return cluster.must(['-n', 'default', 'create', 'token', name]);
   };
 
@@ -87,6 +89,9 @@ describe('faults of deploy', () => {
     scene.mark('full', { prod: sha('a') });
     await cluster.must(['create', 'namespace', 'paastasvc-full']);
     await cluster.must(['-n', 'paastasvc-full', 'create', 'quota', 'small', '--hard=pods=1']);
+    await until('the quota counts', async () =>
+      (await cluster.must(['-n', 'paastasvc-full', 'get', 'resourcequota', 'small', '-o', 'jsonpath={.status.used.pods}'])).includes('0'),
+    );
 
     const run = await deploy({ timeout: '70s' });
     expect(run.code).toBe(1);
@@ -235,9 +240,8 @@ describe('faults of deploy', () => {
       expect(missing.outputs['results']).toContain('"state":"failed"');
       quiet(missing);
       registry.closeAllConnections();
-      await new Promise((resolve) => {
-        registry.close(resolve);
-      });
+      // The port stays ours: somebody else's registry could be there otherwise.
+      registry.on('connection', (socket: Socket) => socket.destroy());
       const down = await deploy(inputs);
       expect(down.code).toBe(1);
       expect(down.text).toMatch(

@@ -27,7 +27,7 @@ describe('bad input of deploy', () => {
   let server: net.Server;
   let address: string;
   const deploy = (inputs: Readonly<Record<string, string>> = {}, options: BundleOptions = {}): Promise<BundleRun> =>
-    scene.deploy(inputs, { entry: ENTRY, deadline: 30_000, ...options });
+    scene.deploy(inputs, { entry: ENTRY, ...options });
 
   beforeAll(async () => {
     server = net.createServer((socket) => {

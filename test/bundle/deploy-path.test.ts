@@ -236,7 +236,7 @@ describe('deploy through the bundle', () => {
     const service = signal.toLowerCase();
     scene.write(`${service}/kubernetes-lab.yaml`, `main: ${worker()}\nfast: ${worker()}\n`);
     scene.mark(service, { prod: sha('a') });
-    cluster.setFakeRules([{ pod: `^${service}-main`, 'ready-after-ms': 6_000 }]);
+    cluster.setFakeRules([{ pod: `^${service}-main`, 'ready-after-ms': 15_000 }]);
     let child: { kill(signal: NodeJS.Signals): boolean } | undefined;
     let stopped = false;
     let said = '';

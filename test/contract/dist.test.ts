@@ -17,7 +17,7 @@ describe('dist/', () => {
     expect(`${stderr.replace(/^.*(?:Warning|--trace).*\n/gm, '')}`).toBe('');
     expect(stdout).toContain('together');
     expect(status).toBe(0);
-  }, 420_000);
+  });
 
   it('holds one folder for each action, one for the command and one for what they share, and at most 10 MB of code', () => {
     const dist = join(ROOT, 'dist');

@@ -115,7 +115,6 @@ describe('an action', () => {
         GITHUB_SHA: 'a'.repeat(40),
         GITHUB_API_URL: 'http://127.0.0.1:9',
       },
-      deadline: 60_000,
     });
   }
 

@@ -10,6 +10,9 @@ describe('steps that passed before', () => {
   const scratch = mkdtempSync(join(tmpdir(), 'paasta-steps-'));
   const count = join(scratch, 'count');
   const script = join(scratch, 'run.ts');
+  // A checkout of its own: in ours other tests and people write.
+  const files = join(scratch, 'files');
+  execFileSync('git', ['init', '-q', files]);
   afterAll(() => rmSync(scratch, { recursive: true, force: true }));
   const ran = (): number => (existsSync(count) ? readFileSync(count, 'utf8').length : 0);
 
@@ -27,7 +30,7 @@ describe('steps that passed before', () => {
       });
     writeFileSync(
       script,
-      `import { runSteps } from ${JSON.stringify(join(ROOT, 'scripts', 'steps.ts'))};\nprocess.exitCode = await runSteps([${step('one', 0)}, ${step('two', code)}]);\n`,
+      `import { runSteps } from ${JSON.stringify(join(ROOT, 'scripts', 'steps.ts'))};\nprocess.exitCode = await runSteps([${step('one', 0)}, ${step('two', code)}], ${JSON.stringify(files)});\n`,
     );
     const before = ran();
     const { CI: _, ...own } = process.env;

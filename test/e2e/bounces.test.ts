@@ -59,10 +59,10 @@ describeWith([root()], 'bounces with real pods under load', () => {
         if (run.code !== 0) throw new Error(run.text);
       }
     }
-  }, 900_000);
+  });
   afterAll(async () => {
     await (world as World | undefined)?.stop();
-  }, 120_000);
+  });
 
   const deploy = (method: Method, version: string, mode: 'plan' | 'apply' = 'apply'): Promise<Run> =>
     runDeploy(world.cluster, {
@@ -89,7 +89,11 @@ describeWith([root()], 'bounces with real pods under load', () => {
           seen.begin();
           const run = await deploy(method, second);
           // A warning of a bounce that went well would be noise: old pods on their way out are none.
-          expect(run.result?.instances).toMatchObject([{ state: 'deployed', ready: 3, diagnosis: undefined, problems: [] }]);
+          expect(run.result?.instances).toMatchObject([{ state: 'deployed', ready: 3, diagnosis: undefined }]);
+          const problems = (run.result?.instances[0]?.problems ?? []).filter(
+            ({ code }) => method !== CONTROL || code !== 'DRAIN_TOO_SHORT',
+          );
+          expect(problems).toEqual([]);
         },
       );
       process.stderr.write(
@@ -115,13 +119,13 @@ describeWith([root()], 'bounces with real pods under load', () => {
       expect(seen.mostVersions()).toBe(2);
       expect(Object.keys(load.answers).filter((answer) => versions.some((version) => answer.includes(version)))).toHaveLength(2);
     }
-  }, 600_000);
+  });
 
   it('the control run, a crossover without a drain, loses requests: the load would see it', async () => {
     const { load, seen } = await bounce(CONTROL, 2_000);
     expect(load.lost).toBeGreaterThan(0);
     expect(seen.fewest()).toBe(3);
-  }, 300_000);
+  });
 
   it('downthenup never serves two versions at once; brutal converges', async () => {
     const down = await bounce('downthenup', 1_000);
@@ -132,5 +136,5 @@ describeWith([root()], 'bounces with real pods under load', () => {
     ]);
     const brutal = await bounce('brutal', 1_000);
     expect(brutal.planned.plan?.instances[0]?.effect.minimumServing).toBe(0);
-  }, 600_000);
+  });
 });

@@ -32,14 +32,14 @@ describeWith([root()], 'bounces of pods that serve', () => {
       'web/smartstack.yaml',
       ['polite', 'patient', 'hasty'].map((name, i) => `${name}: {proxy_port: ${20_001 + i}}\n`).join(''),
     );
-  }, 900_000);
+  });
   afterAll(async () => {
     await (world as ServingScene | undefined)?.stop();
   });
 
   it('drains old pods over HTTP before it ends them, and proves when pods left traffic', async () => {
     const { cluster, scene } = world;
-    const first = await scene.deploy({ service: 'web', 'stability-window': '0s', timeout: '2m' }, { deadline: 150_000 });
+    const first = await scene.deploy({ service: 'web', 'stability-window': '0s', timeout: '2m' });
     expect(first.code).toBe(0);
     expect(first.text).not.toContain('drain proof');
     // crossover leaves the drain to preStop; nobody wrote a drain method there
@@ -67,7 +67,7 @@ describeWith([root()], 'bounces of pods that serve', () => {
       heard += chunk.toString();
     });
     scene.mark('web', { prod: sha('b') });
-    const bounced = await scene.deploy({ service: 'web', 'stability-window': '0s', timeout: '3m' }, { deadline: 200_000 });
+    const bounced = await scene.deploy({ service: 'web', 'stability-window': '0s', timeout: '3m' });
     logs.kill();
     expect(bounced.code).toBe(0);
 
@@ -88,5 +88,5 @@ describeWith([root()], 'bounces of pods that serve', () => {
     // the control: nothing waits
     expect(bounced.text).toMatch(/web\.hasty: drain proof: [1-4] pods? ended less than 1\.0 s after leaving traffic: web-hasty-/);
     expect(bounced.text).toContain('set lifecycle.pre_stop_drain_seconds');
-  }, 500_000);
+  });
 });

@@ -26,16 +26,16 @@ describeWith([root()], 'a service from commit to running pods', () => {
 
   beforeAll(async () => {
     world = await startWorld({
-      name: 'e2e',
+      name: `e2e-${process.pid}`,
       size: 'full',
       log: (line) => {
         process.stderr.write(`${line}\n`);
       },
     });
-  }, 900_000);
+  });
   afterAll(async () => {
     await world.stop();
-  }, 120_000);
+  });
 
   async function pods(instance: string): Promise<PodList['items']> {
     const list = JSON.parse(
@@ -71,7 +71,7 @@ describeWith([root()], 'a service from commit to running pods', () => {
     const main = await pods('main');
     expect(main).toHaveLength(3);
     for (const pod of main) expect(pod.metadata.labels['paasta.yelp.com/git_sha']).toBe(sha);
-  }, 300_000);
+  });
 
   it('runs the public workflow as a consumer gets it, with docker in the build job only', async () => {
     const act = await ensureTool('act', (line) => {
@@ -175,5 +175,5 @@ describeWith([root()], 'a service from commit to running pods', () => {
     }
     const [deployment] = world.github.repository('acme', 'hello').state.deployments;
     expect(deployment).toMatchObject({ environment: 'prod.main', sha });
-  }, 400_000);
+  });
 });

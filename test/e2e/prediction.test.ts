@@ -43,7 +43,7 @@ describeWith([root()], 'what a plan foretells of a bounce', () => {
   beforeAll(async () => {
     world = await startServing(`pre-e2e-${process.pid}`);
     world.scene.write('web/kubernetes-lab.yaml', METHODS.map(([name, wanted, more]) => `${name}: ${serving(wanted, 1, more)}\n`).join(''));
-  }, 900_000);
+  });
   afterAll(async () => {
     await (world as ServingScene | undefined)?.stop();
   });
@@ -118,7 +118,7 @@ describeWith([root()], 'what a plan foretells of a bounce', () => {
 
   it('is what the watch sees, for every method', async () => {
     const { scene } = world;
-    const first = await scene.deploy({ service: 'web', 'stability-window': '0s', timeout: '3m' }, { deadline: 200_000 });
+    const first = await scene.deploy({ service: 'web', 'stability-window': '0s', timeout: '3m' });
     expect(first.code).toBe(0);
     scene.mark('web', { prod: sha('b') });
     const plan = await scene.deploy({ service: 'web', mode: 'plan', 'plan-file': 'plan.json' });
@@ -141,7 +141,7 @@ describeWith([root()], 'what a plan foretells of a bounce', () => {
     );
 
     const { result: bounced, seen } = await watched(() =>
-      scene.deploy({ service: 'web', 'stability-window': '0s', timeout: '4m', 'expected-plan': document.hash }, { deadline: 260_000 }),
+      scene.deploy({ service: 'web', 'stability-window': '0s', timeout: '4m', 'expected-plan': document.hash }),
     );
     if (bounced.code !== 0) process.stderr.write(bounced.text);
     expect(bounced.code).toBe(0);
@@ -159,5 +159,5 @@ describeWith([root()], 'what a plan foretells of a bounce', () => {
     // and the next plan knows how long it took
     scene.mark('web', { prod: sha('a') });
     expect((await scene.deploy({ service: 'web', mode: 'plan' })).text).toMatch(/earlier bounces took [\d.]+ s/);
-  }, 700_000);
+  });
 });

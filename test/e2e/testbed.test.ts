@@ -32,7 +32,7 @@ describeWith([root()], 'a cluster with real pods', () => {
     docker = await ensureDocker({ name: NAME, log });
     registry = await startRegistry({ name: NAME, log });
     cluster = await startCluster({ name: NAME, size: 'full', registry, log });
-  }, 900_000);
+  });
   afterAll(async () => {
     await cluster.stop();
     await registry.stop();

@@ -60,7 +60,7 @@ describe('adoption of what PaaSTA made', () => {
   beforeAll(async () => {
     cluster = await startCluster({ name: `adopt-${process.pid}`, log: () => undefined });
     await cluster.must(['label', 'nodes', '--all', '--overwrite', 'yelp.com/pool=default']);
-  }, 900_000);
+  });
   afterAll(async () => {
     for (const scene of scenes) scene.remove();
     await cluster.stop();

@@ -43,7 +43,6 @@ function control(inputs: Record<string, string>, env: Record<string, string | un
       GITHUB_SERVER_URL: github.url,
       ...env,
     },
-    deadline: 60_000,
   });
 }
 const STOP = { action: 'stop', cluster: 'prod', instance: 'main' };

@@ -16,7 +16,7 @@ describe('deploy and GitHub', () => {
     cluster = await startCluster({ name: `dgh-${process.pid}`, log: () => undefined });
     await cluster.must(['label', 'nodes', '--all', '--overwrite', 'yelp.com/pool=default']);
     github = await startGitHub();
-  }, 900_000);
+  });
   afterAll(async () => {
     await github.stop();
     await cluster.stop();

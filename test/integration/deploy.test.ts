@@ -1,6 +1,7 @@
 /** Deploy against a real API server: what is written, what is left alone, what is said when it fails. Pods are played by a fake node. */
 import { auditCounts, auditMark, type Cluster } from '../testbed/index.ts';
 import { onCluster } from '../support/cluster-scene.ts';
+import { untilBound } from '../support/limited.ts';
 import { sha, worker, type Scene } from '../support/deploy-scene.ts';
 
 const NAME = `dep-${process.pid}`;
@@ -220,6 +221,7 @@ describe('deploy to a cluster', () => {
     await cluster.must(['apply', '-f', '-'], { input: JSON.stringify(role) });
     await cluster.must(['-n', 'default', 'create', 'serviceaccount', 'limited']);
     await cluster.must(['create', 'clusterrolebinding', 'limited', '--clusterrole=limited', '--serviceaccount=default:limited']);
+    await untilBound(cluster, 'default:limited', ['limited']);
     const token = await cluster.must(['-n', 'default', 'create', 'token', 'limited']);
     const run = await scene.deploy({ service: 'lim', kubeconfig: cluster.kubeconfigFor(token) });
     expect(run.text).toMatch(/may not create and patch poddisruptionbudgets\.policy in namespace paastasvc-lim/);

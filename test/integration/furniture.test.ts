@@ -39,7 +39,7 @@ describe('namespaces and scheduled jobs', () => {
   };
 
   beforeAll(async () => {
-    cluster = await startCluster({ name: 'furniture' });
+    cluster = await startCluster({ name: `furniture-${process.pid}` });
     scene = createScene({ kubeconfigPath: await leastRights(cluster, rights, ['plan', 'apply', 'namespaces', 'cronjobs']) });
     scene.system({
       image_pull_secrets: ['regcred'],
@@ -63,7 +63,7 @@ describe('namespaces and scheduled jobs', () => {
       '--docker-username=u',
       '--docker-password=hidden-password-1',
     ]);
-  }, 240_000);
+  });
   afterAll(async () => {
     scene?.remove();
     await cluster?.stop();

@@ -52,7 +52,6 @@ function generate(
     entry: ENTRY,
     inputs: { 'soa-dir': soa, 'system-config-dir': join(scratch, 'system'), ...inputs },
     env: { GITHUB_API_URL: github.apiUrl, GITHUB_REPOSITORY: 'acme/soa-configs', RUNNER_DEBUG: '1', ...env },
-    deadline: 100_000,
     ...(onStart === undefined ? {} : { onStart }),
   });
 }

@@ -383,7 +383,7 @@ describe('network', () => {
       await front.stop();
     }
     clean();
-  }, 30_000);
+  });
 
   it('says that the proxy refuses', async () => {
     const proxy = await startProxy({ refuse: 407 });

@@ -13,6 +13,7 @@ import {
   type Verdict,
 } from '../../src/shared/health/index.ts';
 import type { Event, KubeObject, Pod, ReplicaSet } from '../../src/shared/objects/types.ts';
+import { until } from '../support/until.ts';
 import { startCluster, type Cluster } from '../testbed/index.ts';
 
 const SHA = '1'.repeat(40);
@@ -121,19 +122,15 @@ describe('verdicts on a real cluster', () => {
   }
 
   beforeAll(async () => {
-    cluster = await startCluster({ name: 'health', fakeNodes: 1 });
+    cluster = await startCluster({ name: `health-${process.pid}`, fakeNodes: 1 });
     const objects = CASES.flatMap(objectsOf);
     // Limits and quotas first: they hold for pods that come after them.
     const first = objects.filter((object) => object.kind !== 'Deployment');
     await cluster.must(['apply', '-f', '-'], { input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items: first }) });
     // Quotas count only when their controller has seen them.
-    for (
-      let i = 0;
-      i < 40 &&
-      !(await cluster.must(['get', 'resourcequota', 'small', '-n', 'health-quota', '-o', 'jsonpath={.status.used.pods}'])).includes('0');
-      i++
-    )
-      await new Promise((resolve) => setTimeout(resolve, 250));
+    await until('the quota counts', async () =>
+      (await cluster.must(['get', 'resourcequota', 'small', '-n', 'health-quota', '-o', 'jsonpath={.status.used.pods}'])).includes('0'),
+    );
     const started = Date.now();
     await cluster.must(['apply', '-f', '-'], {
       input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects.filter((object) => object.kind === 'Deployment') }),

@@ -58,7 +58,7 @@ describeWith([root()], 'itest', () => {
     git('add', '-A');
     git('commit', '--quiet', '-m', 'first');
     sha = git('rev-parse', 'HEAD');
-  }, 600_000);
+  });
   afterAll(async () => {
     for (const image of engine('image', 'ls', '--quiet', '--filter', 'reference=registry.test/team/services-hello')
       .split('\n')

@@ -92,7 +92,7 @@ describe('the door to the API server', () => {
       clock: systemClock,
       signal: abort.signal,
       env: options.env ?? {},
-      retryFor: options.retryFor ?? 5_000,
+      retryFor: options.retryFor ?? 60_000,
       retryFirstFor: 1_000,
     }));
   }
@@ -263,7 +263,7 @@ describe('the door to the API server', () => {
     answer = (_, response) => {
       json(response, 503, status(503, 'not ready'));
     };
-    await expect((await connect()).serverVersion()).rejects.toThrow('503');
+    await expect((await connect({ retryFor: 5_000 })).serverVersion()).rejects.toThrow('503');
     expect(count).toBeGreaterThan(1);
   });
 
@@ -286,6 +286,33 @@ describe('the door to the API server', () => {
     };
     await expect(c.get(KINDS.ConfigMap, 'd', 'x')).rejects.toThrow("does not accept the credentials of context 'lab'");
     expect(count).toBe(4);
+  });
+
+  it('does not believe the refusals of a server that has just come back: it has not read yet who may do what', async () => {
+    const refuse = (response: http.ServerResponse, code: 401 | 403): void => {
+      json(response, code, status(code, code === 401 ? 'Unauthorized' : 'configmaps "x" is forbidden: User "u" cannot get resource'));
+    };
+    answer = (request, response, n) => {
+      if (n === 1) request.socket.destroy();
+      else if (n <= 4) refuse(response, n === 3 ? 403 : 401);
+      else json(response, 200, configMap('x', 1));
+    };
+    const c = await connect();
+    expect((await c.get(KINDS.ConfigMap, 'd', 'x'))?.metadata.name).toBe('x');
+    expect(count).toBe(5);
+
+    answer = (request, response, n) => {
+      if (n === 6) request.socket.destroy();
+      else if (n <= 9) refuse(response, n === 9 ? 403 : 401);
+      else response.writeHead(200).write(`${JSON.stringify({ type: 'ADDED', object: configMap('a', 2) })}\n`);
+    };
+    const changes: string[] = [];
+    const stop = new AbortController();
+    for await (const change of c.watch(KINDS.ConfigMap, { namespace: 'd', resourceVersion: '1', signal: stop.signal })) {
+      changes.push(change.type);
+      if (change.type === 'put') stop.abort();
+    }
+    expect(changes).toEqual(['lost', 'back', 'put']);
   });
 
   it('runs a login plugin, and says so when it cannot', async () => {

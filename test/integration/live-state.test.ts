@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { load } from 'js-yaml';
 import type { KubeObject, Pod } from '../../src/shared/objects/types.ts';
 import { createScene, sha, worker, type Scene } from '../support/deploy-scene.ts';
-import { leastRights } from '../support/limited.ts';
+import { leastRights, untilBound } from '../support/limited.ts';
 import type { BundleOptions, BundleRun } from '../support/runner.ts';
 import { auditCounts, auditEvents, auditMark, startCluster, type Cluster } from '../testbed/index.ts';
 
@@ -26,7 +26,7 @@ describe('live state', () => {
     cluster = await startCluster({ name: `live-${process.pid}`, log: () => undefined });
     kubeconfigPath = await leastRights(cluster, directory, ['plan', 'apply', 'secrets']);
     await cluster.must(['label', 'nodes', '--all', '--overwrite', 'yelp.com/pool=default']);
-  }, 900_000);
+  });
   afterAll(async () => {
     await cluster.stop();
     rmSync(directory, { recursive: true });
@@ -40,7 +40,7 @@ describe('live state', () => {
   });
 
   const deploy = (service: string, inputs: Readonly<Record<string, string>> = {}, options: BundleOptions = {}): Promise<BundleRun> =>
-    scene.deploy({ service, timeout: '90s', ...inputs }, { deadline: 150_000, ...options });
+    scene.deploy({ service, timeout: '5m', ...inputs }, options);
   const get = (namespace: string, what: string, path: string): Promise<string> =>
     cluster.must(['-n', namespace, 'get', ...what.split(' '), '-o', `jsonpath=${path}`]);
   /** A run that must be good, and one after it that must write nothing. */
@@ -99,10 +99,11 @@ describe('live state', () => {
         event.verb === 'create' &&
         event.objectRef?.resource === 'pods' &&
         event.objectRef.subresource === undefined &&
+        event.responseStatus?.code === 201 &&
         event.objectRef.namespace === 'paastasvc-scaled',
     ).length;
     expect(made).toBe(Number(await replicas()));
-  }, 600_000);
+  });
 
   it('an autoscaler that scales between our reading and our write keeps its count', async () => {
     scene.write('racing/kubernetes-lab.yaml', `main: ${SCALED}\n`);
@@ -123,7 +124,7 @@ describe('live state', () => {
     expect(await get('paastasvc-racing', 'deploy racing-main', '{.spec.replicas}')).toBe('4');
     await settled('racing');
     expect(await get('paastasvc-racing', 'deploy racing-main', '{.spec.replicas}')).toBe('4');
-  }, 300_000);
+  });
 
   it('a selector that cannot be changed, and a run that is killed: said before the first write, then replaced, finished by the next run', async () => {
     const whole = { kubeconfig: await leastRights(cluster, directory, ['plan', 'apply', 'side-by-side']) };
@@ -144,7 +145,7 @@ describe('live state', () => {
         spec: live.spec,
       }),
     });
-    await cluster.must(['-n', 'paastasvc-fixed', 'rollout', 'status', 'deploy/fixed-main', '--timeout=60s']);
+    await cluster.must(['-n', 'paastasvc-fixed', 'rollout', 'status', 'deploy/fixed-main', '--timeout=240s']);
 
     const from = auditMark(cluster.auditLogPath);
     const refused = await deploy('fixed');
@@ -157,15 +158,23 @@ describe('live state', () => {
 
     // as a runner that is lost: no handler runs
     let child: { kill(signal: NodeJS.Signals): boolean } | undefined;
-    const killed = await deploy('fixed', whole, {
-      onStart: (c) => {
-        child = c;
+    const killed = await behind(
+      'fixed',
+      (request) => {
+        if (request.method !== 'DELETE' || request.url?.includes('/deployments/fixed-main') !== true) return false;
+        child?.kill('SIGKILL');
+        return true;
       },
-      onText: (text) => {
-        if (/fixed\.main: drains/.test(text)) child?.kill('SIGKILL');
+      undefined,
+      {
+        ...whole,
+        onStart: (c) => {
+          child = c;
+        },
       },
-    });
+    );
     expect(killed.signal).toBe('SIGKILL');
+    expect(killed.text).toContain('fixed.main: drains');
     expect(killed.text).toMatch(
       /fixed\.main: creates Deployment paastasvc-fixed\/fixed-main-[0-9a-f]{8} beside Deployment paastasvc-fixed\/fixed-main/,
     );
@@ -180,7 +189,7 @@ describe('live state', () => {
     expect(finished.code).toBe(0);
     expect(await get('paastasvc-fixed', 'deploy', '{.items[*].metadata.name}')).toMatch(/^fixed-main-[0-9a-f]{8}$/);
     expect((await deploy('fixed', whole)).text).toContain('nothing to do');
-  }, 400_000);
+  });
 
   it('rate-limit: one run changes so many instances, says what is left, and the next one goes on with it', async () => {
     scene.write('slowly/kubernetes-lab.yaml', ['a', 'b', 'c'].map((name) => `${name}: ${worker()}\n`).join(''));
@@ -197,7 +206,7 @@ describe('live state', () => {
       expect(run.text).toMatch(/slowly\.[abc] +bbbbbbbb +deployed, 2\/2 ready/);
     }
     await settled('slowly');
-  }, 400_000);
+  });
 
   it('sees and repairs what is edited by hand, on every kind', async () => {
     scene.write(
@@ -271,7 +280,7 @@ describe('live state', () => {
     const again = await deploy('hand', { timeout: '20s' });
     expect(again.outputs['changed']).toBe('false');
     expect(auditCounts(cluster.auditLogPath, from, { userAgent: 'paasta-actions' }).written).toEqual([]);
-  }, 600_000);
+  });
 
   it('another manager owns a field: it is named with the field and the input that takes it over; with adopt it is ours', async () => {
     scene.write('owned/kubernetes-lab.yaml', `main: ${worker()}\n`);
@@ -296,7 +305,7 @@ describe('live state', () => {
     expect(auditCounts(cluster.auditLogPath, from, { userAgent: 'paasta-actions' }).written).toEqual([]);
     await settled('owned', { adopt: 'true' });
     expect(await get('paastasvc-owned', 'pdb owned-main', '{.spec.maxUnavailable}')).not.toBe('1');
-  }, 300_000);
+  });
 
   it('a secret that is missing in the cluster is named before anything bounces; the old version serves; a changed signature bounces', async () => {
     scene.write('secretive/kubernetes-lab.yaml', `main: ${worker()}\n`);
@@ -329,7 +338,7 @@ describe('live state', () => {
     const rotated = await settled('secretive');
     expect(rotated.text).toContain('secrets changed: SECRET(db_password)');
     expect(rotated.text).toContain('bounces 2 pods');
-  }, 600_000);
+  });
 
   it('temporary autoscaling bounds hold until they expire', async () => {
     scene.write('bounds/kubernetes-lab.yaml', `main: ${SCALED}\n`);
@@ -351,7 +360,7 @@ describe('live state', () => {
     await put({ min_instances: 4, max_instances: 12, expire_after: 1 });
     await settled('bounds');
     expect(await bounds()).toBe('2 9');
-  }, 600_000);
+  });
 
   it('an instance that crashes after its proof is no success', async () => {
     scene.write('late/kubernetes-lab.yaml', `main: ${worker()}\n`);
@@ -363,7 +372,7 @@ describe('live state', () => {
     expect(run.text).toMatch(/^late\.main: (?:TIMEOUT|PROBE_FAILING)$/m);
     expect(run.text).toContain('but not for 20 s');
     expect(run.code).toBe(1);
-  }, 300_000);
+  });
 
   it('rights in namespaces only are enough: what may not be listed as a whole is listed there', async () => {
     scene.write('narrow/kubernetes-lab.yaml', `main: ${worker()}\n`);
@@ -388,13 +397,15 @@ describe('live state', () => {
       '--clusterrole=narrow',
       '--serviceaccount=default:narrow',
     ]);
+    await untilBound(cluster, 'default:narrow', ['narrow-cluster']);
+    await untilBound(cluster, 'default:narrow', ['narrow'], 'paastasvc-narrow');
     const kubeconfig = cluster.kubeconfigFor(await cluster.must(['-n', 'default', 'create', 'token', 'narrow']));
     expect((await deploy('narrow', { kubeconfig })).text).toContain('nothing to do');
     scene.mark('narrow', { prod: sha('b') });
     const run = await deploy('narrow', { kubeconfig });
     expect(run.text).toContain('✔ lab: proven (1 deployed)');
     expect(run.code).toBe(0);
-  }, 300_000);
+  });
 
   type Answer = (request: http.IncomingMessage, response: http.ServerResponse) => boolean | Promise<boolean>;
 
@@ -403,8 +414,9 @@ describe('live state', () => {
     service: string,
     answers: Answer,
     onAnswer: (request: http.IncomingMessage, response: http.ServerResponse, close: () => void) => void = () => undefined,
+    { kubeconfig = kubeconfigPath, ...options }: Pick<BundleOptions, 'onStart'> & { readonly kubeconfig?: string } = {},
   ): Promise<BundleRun> {
-    const config = load(readFileSync(kubeconfigPath, 'utf8')) as { clusters: { name: string }[] };
+    const config = load(readFileSync(kubeconfig, 'utf8')) as { clusters: { name: string }[] };
     const target = new URL(cluster.server);
     const agent = new https.Agent({ keepAlive: true, rejectUnauthorized: false });
     const pass = async (request: http.IncomingMessage, response: http.ServerResponse): Promise<void> => {
@@ -445,7 +457,7 @@ describe('live state', () => {
       const file = join(scene.directory, 'front.kubeconfig');
       const server = `http://127.0.0.1:${String((front.address() as AddressInfo).port)}`;
       writeFileSync(file, JSON.stringify({ ...config, clusters: config.clusters.map(({ name }) => ({ name, cluster: { server } })) }));
-      return await deploy(service, { kubeconfig: file });
+      return await deploy(service, { kubeconfig: file }, options);
     } finally {
       front.closeAllConnections();
       front.close();
@@ -484,7 +496,7 @@ describe('live state', () => {
     expect(run.code).toBe(0);
     expect(refused).toBeGreaterThan(3);
     expect(closed).toBeGreaterThan(3);
-  }, 300_000);
+  });
 
   it('a kind that the cluster does not know is named; the other kinds are written', async () => {
     scene.write('older/kubernetes-lab.yaml', `main: ${SCALED}\n`);
@@ -499,7 +511,7 @@ describe('live state', () => {
     expect(run.text).toContain('older.main: 9/9 ready');
     expect(run.code).toBe(1);
     expect(await get('paastasvc-older', 'deploy older-main', '{.status.readyReplicas}')).toBe('9');
-  }, 300_000);
+  });
 
   it('what cannot be rendered, two instances under one name, a registration that smartstack.yaml does not have: named with their lines, the rest is deployed', async () => {
     scene.write(
@@ -527,7 +539,7 @@ describe('live state', () => {
     expect(run.text).toMatch(/input\.lost +aaaaaaaa +deployed, 2\/2 ready/);
     expect(run.code).toBe(1);
     expect(await get('paastasvc-input', 'deploy', '{.items[*].metadata.name}')).toBe('input-fine input-lost');
-  }, 300_000);
+  });
 
   it("another instance's object and a stranger's are left alone", async () => {
     scene.write('names/kubernetes-lab.yaml', `a_b: ${worker('namespace: shared')}\n`);
@@ -545,5 +557,5 @@ describe('live state', () => {
     const stranger = await deploy('names');
     expect(stranger.text).toContain('Deployment shared/names-c exists and was made by kubectl-create, not by us: it is left as it is');
     expect(stranger.code).toBe(1);
-  }, 300_000);
+  });
 });

@@ -4,19 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UserError } from '../../src/shared/contract/errors.ts';
 import { run } from '../../src/shared/process/index.ts';
+import { stateOf } from '../support/process-state.ts';
 import { until } from '../support/until.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'paasta-process-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 /** Whether a process runs (a zombie that nobody collects does not). */
-function runs(pid: number): boolean {
-  try {
-    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${String(pid)}/stat`, 'utf8'));
-  } catch {
-    return false;
-  }
-}
+const runs = (pid: number): boolean => !['gone', 'Z'].includes(stateOf(pid));
 
 /** A script that writes the ids of what it starts into files. */
 function pidIn(name: string): number {
@@ -105,6 +100,13 @@ describe('run', () => {
       cancelled: true,
       duration: 0,
     });
+  });
+
+  it('does not miss a cancellation that comes while the program begins', async () => {
+    const controller = new AbortController();
+    const running = run(['sleep', '600'], { signal: controller.signal });
+    controller.abort();
+    expect(await running).toMatchObject({ cancelled: true, signal: 'SIGTERM' });
   });
 
   it('leaves nothing behind when our own process has to exit', async () => {

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { holdClosedPort } from '../support/closed-port.ts';
 import { startFront, type Front } from '../support/registry-front.ts';
 import { describeWith, root } from '../support/requirements.ts';
 import { runBundle, type BundleRun } from '../support/runner.ts';
@@ -60,7 +61,6 @@ describeWith([root()], 'push-to-registry', () => {
         ...inputs,
       },
       env: { ...docker.env, DOCKER_CONFIG: join(scratch, 'docker'), RUNNER_DEBUG: '1', ...env },
-      deadline: 60_000,
     });
   const digestOf = async (reference: string): Promise<string | null> => {
     const [, path = '', tag = ''] = /^[^/]+\/(.*):([^:]+)$/.exec(reference) ?? [];
@@ -214,9 +214,9 @@ describeWith([root()], 'push-to-registry', () => {
   });
 
   it('pushes nothing when it cannot tell: the registry is down', async () => {
-    const gone = await startFront();
-    await gone.close();
-    const result = await push({ commit: newSha(), registry: gone.host });
+    const { port, release } = await holdClosedPort();
+    const result = await push({ commit: newSha(), registry: `127.0.0.1:${String(port)}` });
+    release();
     expect(result.code).toBe(1);
     expect(result.text).toContain('REGISTRY_UNREACHABLE');
     expect(result.text).toContain('trying again in 0.5 s');

@@ -364,12 +364,7 @@ describe('pipeline', () => {
 
   it('as an action: outputs and summary; what is wrong is an annotation on its line, and nothing is put out', async () => {
     const run = (): ReturnType<typeof runBundle> =>
-      runBundle('pipeline', {
-        entry: PIPELINE,
-        cwd: scratch,
-        inputs: { service: 'web', 'soa-dir': 'soa', 'system-config-dir': 'system' },
-        deadline: 60_000,
-      });
+      runBundle('pipeline', { entry: PIPELINE, cwd: scratch, inputs: { service: 'web', 'soa-dir': 'soa', 'system-config-dir': 'system' } });
     const good = await run();
     expect(good.code).toBe(0);
     expect(JSON.parse(good.outputs['deploy-groups'] ?? '')).toEqual(['dev.all', 'prod.main']);

@@ -46,7 +46,6 @@ function mark(inputs: Record<string, string>, env: Record<string, string>): Prom
       ...inputs,
     },
     env: { GITHUB_REPOSITORY: 'acme/web', GITHUB_EVENT_NAME: 'push', GITHUB_API_URL: github.apiUrl, GITHUB_SERVER_URL: github.url, ...env },
-    deadline: 60_000,
   });
 }
 

@@ -8,6 +8,7 @@ import type { Log } from '../../src/shared/contract/ports.ts';
 import { run } from '../../src/shared/process/index.ts';
 import { createRegistry, dockerCredentials, type Registry } from '../../src/shared/registry/index.ts';
 import { systemClock } from '../../src/shared/runtime/clock.ts';
+import { holdClosedPort } from '../support/closed-port.ts';
 import { startFront, type Front } from '../support/registry-front.ts';
 import { startRegistry, type Registry as TestRegistry } from '../testbed/index.ts';
 
@@ -173,9 +174,9 @@ describe('a registry with htpasswd', () => {
 
 describe('faults', () => {
   it('a registry that is down is unreachable, after a few attempts', async () => {
-    const gone = await startFront();
-    await gone.close();
-    const text = await refusal(client().exists(`${gone.host}/services-web:paasta-1`));
+    const { port, release } = await holdClosedPort();
+    const text = await refusal(client().exists(`127.0.0.1:${String(port)}/services-web:paasta-1`));
+    release();
     expect(text).toMatch(/^REGISTRY_UNREACHABLE the registry 127\.0\.0\.1:\d+ does not answer over http: connect ECONNREFUSED/);
     expect(said.filter((line) => line.includes('trying again'))).toHaveLength(3);
   });

@@ -7,6 +7,7 @@ import { startCluster, type Cluster } from '../testbed/index.ts';
 import { observeService, runDeploy, type Observer, type Run, type RunOptions } from '../support/rollout-scene.ts';
 import { sha } from '../support/deploy-scene.ts';
 import { leastRights } from '../support/limited.ts';
+import { until } from '../support/until.ts';
 
 const NAME = `roll-${process.pid}`;
 const instance = (more = ''): string =>
@@ -26,7 +27,7 @@ describe('two workloads side by side', () => {
     cluster = await startCluster({ name: NAME, log: () => undefined });
     kubeconfigPath = await leastRights(cluster, directory, ['plan', 'apply', 'side-by-side']);
     await cluster.must(['label', 'nodes', '--all', '--overwrite', 'yelp.com/pool=default']);
-  }, 900_000);
+  });
   afterAll(async () => {
     await cluster.stop();
     rmSync(directory, { recursive: true });
@@ -57,7 +58,7 @@ describe('two workloads side by side', () => {
     const files = filesOf('bounce_method: upthendown');
     expect(state(await deploy({ files, version: sha('1') }))).toBe('deployed');
     observer = await observeService(cluster, 'web---main', 'web');
-    for (let waited = 0; observer.serving() < 3 && waited < 100; waited++) await delay(100);
+    await threeServe(observer);
     let n = 0;
     for (let ended = false; !ended;) {
       n++;
@@ -77,21 +78,22 @@ describe('two workloads side by side', () => {
     }
     // Created, three pods drained, deleted: at least so many places to be killed at.
     expect(n).toBeGreaterThan(5);
-  }, 600_000);
+  });
 
   /** A deployed first version of a service and who serves it. */
   async function serving(service: string, more: string, version = sha('1')): Promise<Observer> {
     expect(state(await deploy({ files: filesOf(more, service), version }))).toBe('deployed');
     observer = await observeService(cluster, `${service}---main`, service);
-    for (let waited = 0; observer.serving() < 3 && waited < 100; waited++) await delay(100);
+    await threeServe(observer);
     observer.begin();
     return observer;
   }
   /** Who serves once the observer's own watch has told everything: it is another connection than the run's. */
   async function calm(seen: Observer): Promise<number> {
-    for (let waited = 0; seen.serving() !== 3 && waited < 50; waited++) await delay(100);
+    await threeServe(seen);
     return seen.serving();
   }
+  const threeServe = (seen: Observer): Promise<void> => until('three serve', () => seen.serving() === 3);
   async function volumes(count: number): Promise<void> {
     const items = Array.from({ length: count }, (_, i) => ({
       apiVersion: 'v1',
@@ -119,7 +121,7 @@ describe('two workloads side by side', () => {
     expect([state(run), seen.fewest()]).toEqual(['deployed', 3]);
     expect(await workloads('third')).toHaveLength(1);
     expect(await deploy({ files: filesOf(more, 'third'), version: sha('3') })).toMatchObject({ writes: 0 });
-  }, 180_000);
+  });
 
   it('a version that never comes up: the old one keeps serving, the new one stays to be looked at, and goes with the next mark', async () => {
     const more = 'bounce_method: upthendown';
@@ -139,7 +141,7 @@ describe('two workloads side by side', () => {
     // The old mark again undoes it.
     const back = await deploy({ files: filesOf(more, 'broken'), version: sha('1') });
     expect([state(back), await workloads('broken'), seen.fewest()]).toEqual(['deployed', ['Deployment paastasvc-broken/broken-main 3'], 3]);
-  }, 180_000);
+  });
 
   it('a bounce that is undone half-way gives its drained pods their traffic back', async () => {
     const seen = await serving('undone', 'bounce_method: upthendown');
@@ -150,7 +152,7 @@ describe('two workloads side by side', () => {
     const back = await deploy({ files: filesOf('bounce_method: upthendown', 'undone'), version: sha('1') });
     expect([state(back), await workloads('undone'), seen.fewest()]).toEqual(['deployed', ['Deployment paastasvc-undone/undone-main 3'], 3]);
     expect([await calm(seen), seen.endedInTraffic()]).toEqual([3, []]);
-  }, 180_000);
+  });
 
   it('Deployment becomes StatefulSet and back, killed at each write: three always serve', async () => {
     const seen = await serving('kinds', 'bounce_method: crossover');
@@ -171,7 +173,7 @@ describe('two workloads side by side', () => {
       expect((await deploy({ files, version: sha('1') })).writes).toBe(0);
       stateful = !stateful;
     }
-  }, 600_000);
+  });
 
   it.each([
     ['a new version', 'crossing', 'bounce_method: upthendown', sha('2')],
@@ -185,7 +187,7 @@ describe('two workloads side by side', () => {
         told = resolve;
       });
       const running = deploy({ files: filesOf(more, service), version, traffic });
-      for (let waited = 0; seen.serving() < 6 && waited < 300; waited++) await delay(100);
+      await until('six serve', () => seen.serving() >= 6);
       // The new ones are ready and serve, but the run has not heard of it: looks come every second.
       await delay(2_500);
       expect([seen.serving(), seen.fewest()]).toEqual([6, 3]);
@@ -206,13 +208,13 @@ describe('two workloads side by side', () => {
     expect(state(await deploy({ files: files(''), version: sha('1') }))).toBe('deployed');
     observer = await observeService(cluster, 'paced---main', 'paced');
     let release: () => void = () => undefined;
-    const until = new Promise<void>((resolve) => {
+    const released = new Promise<void>((resolve) => {
       release = resolve;
     });
     // Three may go at once, and are slow to; the other three begin later, when new ones serve, and are through first.
-    const running = deploy({ files: files(', namespace: paces'), version: sha('1'), slow: { pods: 3, until } });
+    const running = deploy({ files: files(', namespace: paces'), version: sha('1'), slow: { pods: 3, until: released } });
     const shrunk = async (): Promise<boolean> => (await workloads('paced')).includes('Deployment paastasvc-paced/paced-main 3');
-    for (let waited = 0; waited < 50 && !(await shrunk()); waited++) await delay(200);
+    await until('the old one is shrunk', shrunk);
     // Time enough for a controller that takes the wrong ones.
     await delay(1_000);
     const midway = await workloads('paced');
@@ -223,7 +225,7 @@ describe('two workloads side by side', () => {
       ['Deployment paces/paced-main 6'],
     ]);
     expect(observer.endedInTraffic()).toEqual([]);
-  }, 180_000);
+  });
 
   it('moves to another namespace, budget included, and three always serve', async () => {
     const seen = await serving('moves', 'bounce_method: crossover');
@@ -248,7 +250,7 @@ describe('two workloads side by side', () => {
       ]),
     ).toBe('elsewhere');
     expect((await deploy({ files, version: sha('1') })).writes).toBe(0);
-  }, 180_000);
+  });
 
   it('a StatefulSet does not move to another namespace: its volumes could not follow', async () => {
     await volumes(3);
@@ -256,7 +258,7 @@ describe('two workloads side by side', () => {
     const run = await deploy({ files: filesOf(`${VOLUME}, namespace: elsewhere`, 'stays'), version: sha('1') });
     expect(run.result?.instances).toMatchObject([{ state: 'blocked', problems: [{ code: 'STATE_CANNOT_MOVE' }] }]);
     expect(await workloads('stays')).toEqual(['StatefulSet paastasvc-stays/stays-main 3']);
-  }, 180_000);
+  });
 
   it('volume claims that differ: the StatefulSet is made anew around its pods', async () => {
     await volumes(6);
@@ -283,7 +285,7 @@ describe('two workloads side by side', () => {
     ).toBe('2Gi');
     expect(before).not.toBe('');
     expect((await deploy({ files, version: sha('1') })).writes).toBe(0);
-  }, 180_000);
+  });
 
   it('a selector that cannot be changed: the new one stands beside the old one, and three always serve', async () => {
     const seen = await serving('fixed', 'bounce_method: crossover');
@@ -298,8 +300,8 @@ describe('two workloads side by side', () => {
     live.spec.template.metadata.labels['made'] = 'by-hand';
     await cluster.must(['-n', 'paastasvc-fixed', 'delete', 'deploy', 'fixed-main', '--wait=true']);
     await cluster.must(['create', '-f', '-'], { input: JSON.stringify(live) });
-    await cluster.must(['-n', 'paastasvc-fixed', 'rollout', 'status', 'deploy/fixed-main', '--timeout=60s']);
-    for (let waited = 0; seen.serving() < 3 && waited < 100; waited++) await delay(100);
+    await cluster.must(['-n', 'paastasvc-fixed', 'rollout', 'status', 'deploy/fixed-main', '--timeout=240s']);
+    await threeServe(seen);
     seen.begin();
     const files = filesOf('bounce_method: crossover', 'fixed');
     const run = await deploy({ files, version: sha('2') });
@@ -314,7 +316,7 @@ describe('two workloads side by side', () => {
     // The next version takes the plain name again.
     expect(state(await deploy({ files, version: sha('3') }))).toBe('deployed');
     expect([await workloads('fixed'), seen.fewest()]).toEqual([['Deployment paastasvc-fixed/fixed-main 3'], 3]);
-  }, 180_000);
+  });
 
   it('downthenup between kinds: never two of them at once', async () => {
     await volumes(3);
@@ -324,13 +326,13 @@ describe('two workloads side by side', () => {
     expect(run.log.lines.findIndex((line) => line.includes('deleted Deployment'))).toBeLessThan(
       run.log.lines.findIndex((line) => line.includes('creates StatefulSet')),
     );
-  }, 180_000);
+  });
 
   it('brutal between namespaces converges', async () => {
     await serving('brute', 'bounce_method: brutal');
     const run = await deploy({ files: filesOf('bounce_method: brutal, namespace: elsewhere', 'brute'), version: sha('2') });
     expect([state(run), await workloads('brute')]).toEqual(['deployed', ['Deployment elsewhere/brute-main 3']]);
-  }, 180_000);
+  });
 
   it('the autoscaler follows the new workload, and a live 5 stays 5', async () => {
     const auto = (more = ''): Record<string, string> => ({
@@ -359,7 +361,7 @@ describe('two workloads side by side', () => {
       );
       expect((await deploy({ files: auto(), version })).writes).toBe(0);
     }
-  }, 600_000);
+  });
 
   it('a restart and a change of configuration alone are bounces that are waited for', async () => {
     for (const more of ['bounce_method: upthendown', 'bounce_method: crossover']) {
@@ -376,7 +378,7 @@ describe('two workloads side by side', () => {
       expect(changed.log.lines.some((line) => line.includes('waiting for'))).toBe(true);
       await observer?.stop();
     }
-  }, 180_000);
+  });
 
   it('mode wait sees the bounce that another run makes, whatever the new workload is called', async () => {
     const more = 'bounce_method: upthendown';
@@ -388,16 +390,16 @@ describe('two workloads side by side', () => {
     expect(state(await deploy({ files: filesOf(more, 'waits'), version: sha('2') }))).toBe('deployed');
     const waited = await waiting;
     expect([state(waited), waited.writes]).toEqual(['unchanged', 0]);
-  }, 180_000);
+  });
 
   it('a run that is overtaken by a newer mark ends as superseded, and both leave one workload', async () => {
     const more = 'bounce_method: upthendown';
     const seen = await serving('late', more);
     cluster.setFakeRules([{ image: sha('2'), 'ready-after-ms': 30_000 }]);
     const slow = deploy({ files: filesOf(more, 'late'), version: sha('2') });
-    for (let waited = 0; (await workloads('late')).length < 2 && waited < 600; waited++) await delay(100);
+    await until('the second workload', async () => (await workloads('late')).length === 2);
     const fast = await deploy({ files: filesOf(more, 'late'), version: sha('3') });
     expect((await slow).result?.instances).toMatchObject([{ state: 'superseded', supersededBy: 'version 33333333' }]);
     expect([state(fast), seen.fewest(), (await workloads('late')).length]).toEqual(['deployed', 3, 1]);
-  }, 180_000);
+  });
 });

@@ -20,8 +20,7 @@ function entry(body: string): string {
   );
   return file;
 }
-const end = (body: string, options: BundleOptions = {}): Promise<BundleRun> =>
-  runBundle('x', { entry: entry(body), deadline: 20_000, ...options });
+const end = (body: string, options: BundleOptions = {}): Promise<BundleRun> => runBundle('x', { entry: entry(body), ...options });
 
 describe('a run ends', () => {
   it('by itself after success, with its outputs, whatever their text', async () => {

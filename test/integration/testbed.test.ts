@@ -31,7 +31,7 @@ describe('a control plane with a fake node', () => {
         console.error(line);
       },
     });
-  }, 900_000);
+  });
   afterAll(async () => {
     await cluster.stop();
   });
@@ -40,9 +40,9 @@ describe('a control plane with a fake node', () => {
   it('rolls a Deployment of 5, pinned by digest, and the pods say so', async () => {
     const digest = `sha256:${'b'.repeat(64)}`;
     await cluster.must(['apply', '-f', '-'], { input: deployment('web', 5, 'reg.invalid/web:1') });
-    await cluster.must(['rollout', 'status', 'deploy/web', '--timeout=30s']);
+    await cluster.must(['rollout', 'status', 'deploy/web', '--timeout=240s']);
     await cluster.must(['set', 'image', 'deploy/web', `main=reg.invalid/web:2@${digest}`]);
-    await cluster.must(['rollout', 'status', 'deploy/web', '--timeout=30s']);
+    await cluster.must(['rollout', 'status', 'deploy/web', '--timeout=240s']);
     expect(await jsonpath('deploy web', '{.status.readyReplicas}')).toBe('5');
     expect(await jsonpath('pods -l app=web', '{.items[0].status.containerStatuses[0].imageID}')).toBe(`reg.invalid/web@${digest}`);
   });
@@ -66,11 +66,12 @@ describe('a control plane with a fake node', () => {
     });
     await cluster.must([
       'wait',
+      '--for=create',
       '--for=jsonpath={.status.containerStatuses[0].lastState.terminated.exitCode}=3',
       'pod',
       '-l',
       'app=crash',
-      '--timeout=20s',
+      '--timeout=240s',
     ]);
     expect(await cluster.must(['logs', 'deploy/crash', '--previous'])).toBe('boom');
     expect(await cluster.must(['logs', 'deploy/crash'])).toBe('now');
@@ -81,11 +82,12 @@ describe('a control plane with a fake node', () => {
     await cluster.must(['apply', '-f', '-'], { input: deployment('pull', 1, 'reg.invalid/missing:1') });
     await cluster.must([
       'wait',
+      '--for=create',
       '--for=jsonpath={.status.containerStatuses[0].state.waiting.reason}=ImagePullBackOff',
       'pod',
       '-l',
       'app=pull',
-      '--timeout=20s',
+      '--timeout=240s',
     ]);
   });
 
@@ -102,7 +104,7 @@ describe('a control plane with a fake node', () => {
     expect((await cluster.kubectl(['get', '--raw', '/readyz', '--request-timeout=2s'])).exitCode).not.toBe(0);
     await cluster.startApiServer();
     await cluster.must(['scale', 'deploy/web', '--replicas=6']);
-    await cluster.must(['rollout', 'status', 'deploy/web', '--timeout=30s']);
+    await cluster.must(['rollout', 'status', 'deploy/web', '--timeout=240s']);
   });
 
   it('the same name finds the same cluster', async () => {

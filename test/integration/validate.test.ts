@@ -83,7 +83,6 @@ function validate(
       },
       repository: { full_name: name, name: repository.name, owner: { login: 'acme' } },
     },
-    deadline: 60_000,
   });
 }
 function paasta(

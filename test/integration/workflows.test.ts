@@ -47,7 +47,7 @@ describe('workflows', () => {
       mkdirSync(join(directory, 'dist', name), { recursive: true });
       writeFileSync(join(directory, 'dist', name, 'index.js'), '');
     }
-  }, 300_000);
+  });
   afterAll(() => {
     rmSync(directory, { recursive: true, force: true });
   });

@@ -159,7 +159,7 @@ exec '${options.docker}' "$@"
       child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
         text += chunk;
       });
-      const timer = setTimeout(() => child.kill('SIGKILL'), 300_000);
+      const timer = setTimeout(() => child.kill('SIGKILL'), 840_000);
       child.on('error', reject).on('close', (code) => {
         clearTimeout(timer);
         if (rest !== '') take(rest);

@@ -28,7 +28,7 @@ export function runCommand(
     let [stdout, stderr] = ['', ''];
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-    const timer = setTimeout(() => child.kill('SIGKILL'), 60_000);
+    const timer = setTimeout(() => child.kill('SIGKILL'), 600_000);
     child.on('error', reject).on('close', (code) => {
       clearTimeout(timer);
       resolve({ code, stdout, stderr });

@@ -59,7 +59,6 @@ export function createScene(cluster: Pick<Cluster, 'kubeconfigPath'>, name = 'la
       runBundle('deploy', {
         entry: ENTRY,
         cwd: directory,
-        deadline: 90_000,
         ...options,
         inputs: {
           cluster: name,
@@ -67,7 +66,7 @@ export function createScene(cluster: Pick<Cluster, 'kubeconfigPath'>, name = 'la
           'system-config-dir': 'system',
           kubeconfig: cluster.kubeconfigPath,
           'pin-digest': 'false',
-          timeout: '60s',
+          timeout: '5m',
           'stability-window': '0s',
           ...inputs,
         },

@@ -46,6 +46,8 @@ export async function startEndpointProxy(options: {
     timers.add(timer);
   };
 
+  /** What a watch that ended had told of: a new one begins with all that there is, and is silent about what was deleted meanwhile. */
+  let missed = new Set<string>();
   let stopped = false;
   let watcher: ChildProcess | undefined;
   const watch = (): void => {
@@ -64,6 +66,12 @@ export async function startEndpointProxy(options: {
     createInterface({ input: watcher.stdout as NodeJS.ReadableStream }).on('line', (line) => {
       const event = JSON.parse(line) as { type: string; object: Slice };
       if (event.type === 'ERROR') return;
+      if (missed.size > 0)
+        setTimeout(() => {
+          for (const name of missed) follow(name, []);
+          missed.clear();
+        }, 1_000).unref();
+      missed.delete(event.object.metadata.name);
       const port = event.object.ports?.[0]?.port;
       const ready =
         event.type === 'DELETED' || port === undefined ? [] : (event.object.endpoints ?? []).filter((e) => e.conditions?.ready !== false);
@@ -73,6 +81,7 @@ export async function startEndpointProxy(options: {
       );
     });
     watcher.on('exit', () => {
+      missed = new Set(slices.keys());
       if (!stopped) setTimeout(watch, 100);
     });
   };

@@ -28,11 +28,11 @@ export interface BundleOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** `github.event` as JSON. */
   readonly event?: unknown;
-  /** Every chunk as it comes. */
-  readonly onText?: (chunk: string) => void;
+  /** Whole lines as they come. */
+  readonly onText?: (lines: string) => void;
   /** Gets the process once it runs: to send it a signal. */
   readonly onStart?: (child: ReturnType<typeof spawn>) => void;
-  /** Milliseconds after which the run is killed and fails: a bundle must end by itself. */
+  /** Milliseconds after which the run is killed and fails: a bundle must end by itself, on a busy machine too. Default: ten minutes. */
   readonly deadline?: number;
   /** File to run instead of the bundle, for comparisons. */
   readonly entry?: string;
@@ -80,6 +80,7 @@ export async function runBundle(action: string, options: BundleOptions = {}): Pr
     ...inputs,
     ...options.env,
   };
+  const deadline = options.deadline ?? 600_000;
   const began = performance.now();
   const run = await new Promise<Pick<BundleRun, 'code' | 'signal' | 'text'>>((resolve, reject) => {
     const child = spawn(process.execPath, [options.entry ?? join(ROOT, 'dist', action, 'index.js')], {
@@ -89,15 +90,19 @@ export async function runBundle(action: string, options: BundleOptions = {}): Pr
     });
     let text = '';
     for (const stream of [child.stdout, child.stderr]) {
+      let rest = '';
       stream.setEncoding('utf8').on('data', (chunk: string) => {
         text += chunk;
-        options.onText?.(chunk);
+        rest += chunk;
+        const end = rest.lastIndexOf('\n') + 1;
+        if (end > 0) options.onText?.(rest.slice(0, end));
+        rest = rest.slice(end);
       });
     }
     const timer = setTimeout(() => {
-      text += `\n[killed: did not end within ${String(options.deadline ?? 180_000)} ms]\n`;
+      text += `\n[killed: did not end within ${String(deadline / 1_000)} s]\n`;
       child.kill('SIGKILL');
-    }, options.deadline ?? 180_000);
+    }, deadline);
     child.on('error', reject).on('close', (code, signal) => {
       clearTimeout(timer);
       resolve({ code, signal, text });

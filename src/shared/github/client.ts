@@ -134,7 +134,8 @@ async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined
     stop = () => {
       reject(new CancelledError());
     };
-    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
   });
   try {
     return await Promise.race([work, aborted]);

@@ -71,7 +71,8 @@ export class Pressure {
         resolve();
       };
       this.#waiting.push(go);
-      signal.addEventListener('abort', go, { once: true });
+      if (signal.aborted) go();
+      else signal.addEventListener('abort', go, { once: true });
     });
     // An aborted wait ends with the error that every other wait ends with.
     if (signal.aborted) await this.#clock.sleep(0, signal);

@@ -51,8 +51,8 @@ export interface Answer {
 /** Milliseconds that a login plugin may take. */
 const LOGIN_LIMIT = 60_000;
 /**
- * Milliseconds after a lost connection for which a 403 is not believed: an API server that has just started answers before it has
- * read its roles.
+ * Milliseconds after a lost connection for which 401 and 403 are not believed: an API server that has just started answers before it has
+ * read its roles and service accounts.
  */
 const SETTLING = 15_000;
 const RETRIED = new Set([429, 500, 502, 503, 504]);
@@ -96,8 +96,9 @@ export class Transport {
     this.#disturbed = this.#options.clock.now();
   }
 
-  get settling(): boolean {
-    return this.#options.clock.now() - this.#disturbed < SETTLING;
+  /** Whether a refusal may be that of a server which has just started and has not read who may do what: it passes. */
+  mayPass(status: number): boolean {
+    return (status === 401 || status === 403) && this.#options.clock.now() - this.#disturbed < SETTLING;
   }
 
   /** Reads the credentials; also called again when the server answers 401. Several callers share one reading. */
@@ -243,7 +244,7 @@ export class Transport {
         if (status < 400 || isOurs) return { status, text, warnings: list(answer.headers['warning']) };
         const body = parse(text);
         failure = refusal(status, body, call.asked, this.target);
-        if (!(status === 403 && this.settling) && (!RETRIED.has(status) || isFinal(status, text))) throw failure;
+        if (!this.mayPass(status) && (!RETRIED.has(status) || isFinal(status, text))) throw failure;
         wait = retryAfter(answer.headers['retry-after']) ?? wait;
         webhook = silentWebhook(text);
       } catch (error) {
@@ -280,7 +281,8 @@ export class Transport {
 function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const onAbort = (): void => reject(new CancelledError());
-    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
     void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
   });
 }

@@ -127,7 +127,7 @@ export async function* follow(source: WatchSource, resourceVersion: string | und
         place.version = '';
         continue;
       }
-      if (isFinal(error) && !(error instanceof ApiRefusal && error.status === 403 && source.transport.settling)) throw error;
+      if (isFinal(error) && !(error instanceof ApiRefusal && source.transport.mayPass(error.status))) throw error;
       if (!(error instanceof ApiRefusal)) source.transport.disturbed();
       if (!(error instanceof ApiRefusal) && !(error instanceof UserError) && !isTransient(error) && !(error instanceof SyntaxError)) {
         source.log.debug(`kubernetes: watch of ${source.asked.resource}: ${messageOf(error)}`);

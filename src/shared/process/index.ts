@@ -62,8 +62,7 @@ export const run: Run = async (argv, options = {}) => {
   const [program, ...args] = argv;
   if (program === undefined || program === '') throw new Error('run: empty argv');
   const started = performance.now();
-  if (options.signal?.aborted === true)
-    return { code: -1, signal: null, timedOut: false, cancelled: true, stdout: '', stderr: '', duration: 0 };
+  if (isAborted(options.signal)) return { code: -1, signal: null, timedOut: false, cancelled: true, stdout: '', stderr: '', duration: 0 };
 
   const child = await start(program, args, options);
   const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
@@ -80,7 +79,9 @@ export const run: Run = async (argv, options = {}) => {
   };
   const timer = options.timeout === undefined ? undefined : setTimeout(() => end('timeout'), options.timeout);
   const onAbort = (): void => end('cancel');
-  options.signal?.addEventListener('abort', onAbort, { once: true });
+  // It may have been said while the program began: then no event comes any more.
+  if (isAborted(options.signal)) onAbort();
+  else options.signal?.addEventListener('abort', onAbort, { once: true });
 
   try {
     const { code, signal } = await exited(child);
@@ -123,6 +124,10 @@ export function tracedRun(log: Pick<Log, 'debug'>): Run {
 /** A command for people: words that a shell would split or expand are quoted. Never pass secrets in argv. */
 export function describeCommand(argv: readonly string[]): string {
   return argv.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(' ');
+}
+
+function isAborted(signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true;
 }
 
 async function start(program: string, args: readonly string[], options: RunOptions): Promise<ChildProcess> {

@@ -1,5 +1,6 @@
 /** One fake pod: its containers follow their plans, its status is written as the kubelet would. */
 import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiError, STRATEGIC_PATCH } from '../parts/api.ts';
 import type { Api } from '../parts/api.ts';
 import { imageIdOf, planFor, preStopMs } from './plan.ts';
@@ -35,6 +36,9 @@ export interface PodHost {
   newIp(): string;
   log(line: string): void;
 }
+
+/** An API server that has just started does not know the rights yet. */
+const PASSING = new Set([401, 403, 429]);
 
 export class FakePod {
   pod: Pod;
@@ -264,8 +268,7 @@ export class FakePod {
   }
   private async remove(): Promise<void> {
     await this.writing;
-    await this.tolerate(
-      'delete',
+    await this.insist('delete', () =>
       this.host.api.call('DELETE', this.path(), { gracePeriodSeconds: 0, preconditions: { uid: this.pod.metadata.uid } }),
     );
   }
@@ -359,28 +362,27 @@ export class FakePod {
   }
   private async writeAll(): Promise<void> {
     await Promise.resolve(); // what is set in the same turn goes out together
-    while (this.dirty && !this.gone) {
-      this.dirty = false;
-      await this.tolerate(
-        'status',
-        this.host.api.call(
-          'PATCH',
-          this.path('/status'),
-          { metadata: { uid: this.pod.metadata.uid }, status: this.status() },
-          STRATEGIC_PATCH,
-        ),
-      );
-    }
+    while (this.dirty && !this.gone)
+      await this.insist('status', () => {
+        this.dirty = false;
+        const status = { metadata: { uid: this.pod.metadata.uid }, status: this.status() };
+        return this.host.api.call('PATCH', this.path('/status'), status, STRATEGIC_PATCH);
+      });
     this.writing = undefined;
   }
 
-  /** Meanwhile deleted or replaced is no news; everything else is. */
-  private async tolerate(what: string, call: Promise<unknown>): Promise<void> {
-    try {
-      await call;
-    } catch (error) {
-      if (!(error instanceof ApiError && (error.status === 404 || error.status === 409)))
+  /** Again and again, as a kubelet does whose API server is away for a while. Meanwhile deleted or replaced is an answer. */
+  private async insist(what: string, call: () => Promise<unknown>): Promise<void> {
+    while (!this.gone) {
+      try {
+        await call();
+        return;
+      } catch (error) {
+        if (error instanceof ApiError && (error.status === 404 || error.status === 409)) return;
         this.host.log(`${what} of ${this.pod.metadata.name}: ${String(error)}`);
+        if (error instanceof ApiError && error.status < 500 && !PASSING.has(error.status)) return;
+        await sleep(500);
+      }
     }
   }
 
@@ -415,7 +417,8 @@ export class FakePod {
         status: 400,
         text: `container "${container}" in pod "${this.pod.metadata.name}" is waiting to start: ${c.state.waiting?.reason ?? ''}`,
       };
-    const text = previous ? (c.plan['previous-log'] ?? c.plan.log) : c.plan.log;
+    // Of one that has ended it is the log of that run, asked for either way.
+    const text = previous || c.state.terminated !== undefined ? (c.plan['previous-log'] ?? c.plan.log) : c.plan.log;
     const lines = text === undefined || text === '' ? [] : text.trimEnd().split('\n'),
       tail = query.get('tailLines');
     return {

@@ -18,7 +18,7 @@ import type { NodePrograms } from './node.ts';
 import { fullMark, makeBridge, makeCgroup, removeCgroup, removeTraces, restoreSettings, saveSettings, unmountBelow } from './host.ts';
 import { ensureBinaries, wantedVersion } from './kubernetes-build.ts';
 import type { Binaries } from './kubernetes-build.ts';
-import { withLock } from './lock.ts';
+import { machineLock, withLock } from './lock.ts';
 import { cgroupName, checkName, isRoot, makeStateRoot, partState, SOURCES, tidyState } from './places.ts';
 import { freePorts, portOpen } from './ports.ts';
 import { makePki, writeKubeconfig } from './pki.ts';
@@ -43,7 +43,8 @@ export const clusterDir = (name: string): string => partState(name, 'kubernetes'
 /** The kubeconfig's context: never one that a person would have by chance. */
 export const contextName = (name: string): string => `paasta-testbed-${name}`;
 const lockOf = (name: string): string => path.join(makeStateRoot(), 'locks', name);
-const machineLock = (): string => path.join(makeStateRoot(), 'locks', 'machine.lock');
+/** Two control planes that start at once on two busy cores take their time; what has ended is noticed at once. */
+const PATIENCE_MS = 180_000;
 
 async function defaultServiceAccount(api: Api): Promise<boolean> {
   return api.call('GET', '/api/v1/namespaces/default/serviceaccounts/default', undefined, '', 1).then(
@@ -172,24 +173,24 @@ async function start(options: ClusterOptions, found: ClusterPrograms, log: Log):
   const network = { bridge: known.bridge ?? '', gateway: known.nodeIp, subnet: `${known.nodeIp.replace(/\.1$/, '.0')}/24`, name };
   if (programs !== undefined) await begin('containerd', launchContainerd(at, programs, network), containerEnvironment(programs));
   await prepareFiles(at, known, openssl);
-  await waitFor(dir, 'etcd', 'etcd', 20_000, () => portOpen(known.ports.etcd));
+  await waitFor(dir, 'etcd', 'etcd', PATIENCE_MS, () => portOpen(known.ports.etcd));
   await begin('kube-apiserver', apiServerCommand(bin, at, known.ports, options.extraApiServerArgs));
   if (programs !== undefined) await finishNode(at, programs, log);
   const api = new Api(credentialsOf(readKubeconfig(at.kubeconfig)), 'paasta-testbed');
   try {
-    await waitFor(dir, 'kube-apiserver', 'the API server', 90_000, () => api.ready());
+    await waitFor(dir, 'kube-apiserver', 'the API server', PATIENCE_MS, () => api.ready());
     log(`  API server ready after ${seconds(Date.now() - began)}`);
     await begin('kube-controller-manager', controllerManagerCommand(bin, at, options.extraControllerManagerArgs));
     await begin('kube-scheduler', schedulerCommand(bin, at));
     if (full) {
       await begin('kubelet', launchKubelet(bin, at, known, cgroupName(name)));
-      await waitFor(dir, 'kubelet', 'the node to be Ready', 90_000, () => nodeReady(api, known.nodeName));
+      await waitFor(dir, 'kubelet', 'the node to be Ready', PATIENCE_MS, () => nodeReady(api, known.nodeName));
     } else if (options.fakeNodes > 0) {
       const { argv } = fakeNodeLaunch(at, options.fakeNodes);
       await begin('fake-node', argv);
-      await waitFor(dir, 'fake-node', 'the fake node to be Ready', 30_000, () => nodeReady(api, known.nodeName));
+      await waitFor(dir, 'fake-node', 'the fake node to be Ready', PATIENCE_MS, () => nodeReady(api, known.nodeName));
     }
-    await waitFor(dir, 'kube-controller-manager', 'the default service account', 30_000, () => defaultServiceAccount(api));
+    await waitFor(dir, 'kube-controller-manager', 'the default service account', PATIENCE_MS, () => defaultServiceAccount(api));
   } finally {
     api.close();
   }
@@ -281,7 +282,7 @@ export async function startApiServer(name: string): Promise<void> {
     for (let left = 20; ; left--) {
       await launch(dir, 'kube-apiserver', how);
       try {
-        await waitFor(dir, 'kube-apiserver', 'the API server', 90_000, () => api.ready());
+        await waitFor(dir, 'kube-apiserver', 'the API server', PATIENCE_MS, () => api.ready());
         return;
       } catch (error) {
         // The threads of the one that was killed may still hold its port, although its leader is gone.

@@ -1,6 +1,7 @@
 /** The GitHub double (git over HTTP included) as a background process, for looking around by hand. */
 import fs from 'node:fs';
 import path from 'node:path';
+import { machineLock, withLock } from './lock.ts';
 import { freePorts, portOpen } from './ports.ts';
 import { checkName, partState, SOURCES, tidyState } from './places.ts';
 import { launch, recorded, stop, waitFor } from './processes.ts';
@@ -26,13 +27,16 @@ export async function upGit(name: string, log: Log): Promise<string> {
   }
   await ensure('git', log);
   await step(log, `starting git over HTTP '${name}'`, "the service's repository; usually 1 s", async () => {
-    const [free = 0] = await freePorts(1);
     fs.mkdirSync(path.join(dir, 'repositories'), { recursive: true });
-    await launch(dir, 'git', {
-      argv: [process.execPath, path.join(SOURCES, 'github', 'cli.ts'), '--port', String(free), '--root', path.join(dir, 'repositories')],
+    // Until it listens, nobody else may find its port free; a range of its own, because clusters are promised theirs before they listen.
+    await withLock(machineLock(), async () => {
+      const [free = 0] = await freePorts(1, new Set(), 20_000, 1000);
+      await launch(dir, 'git', {
+        argv: [process.execPath, path.join(SOURCES, 'github', 'cli.ts'), '--port', String(free), '--root', path.join(dir, 'repositories')],
+      });
+      await waitFor(dir, 'git', 'the git server', 120_000, () => portOpen(free));
+      fs.writeFileSync(port, String(free));
     });
-    await waitFor(dir, 'git', 'the git server', 30_000, () => portOpen(free));
-    fs.writeFileSync(port, String(free));
   });
   return hint();
 }

@@ -33,10 +33,18 @@ export function hold(name: string, part: string): void {
     return;
   }
   const directory = path.join(makeStateRoot(), 'keepers');
-  fs.mkdirSync(directory, { recursive: true });
   // a test runner loads this module once for each file, in one process
   list = path.join(directory, `${process.pid}-${randomBytes(3).toString('hex')}`);
-  write();
+  for (let left = 20; ; left--) {
+    fs.mkdirSync(directory, { recursive: true });
+    try {
+      write();
+      break;
+    } catch (error) {
+      // Another process found the directory empty and removed it meanwhile.
+      if (left === 0 || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
   spawn('/bin/sh', ['-c', SCRIPT, 'testbed-keeper', String(process.pid), list, process.execPath, path.join(SOURCES, 'cli.ts')], {
     detached: true,
     stdio: 'ignore',

@@ -1,6 +1,7 @@
 /** A lock between processes that survives none of them: the holder is named by process id and start time. */
 import fs from 'node:fs';
 import path from 'node:path';
+import { makeStateRoot } from './places.ts';
 import { startTime } from './processes.ts';
 import { silent, sleep, SIGN_OF_LIFE_MS } from './say.ts';
 import type { Log } from './say.ts';
@@ -52,6 +53,9 @@ function take(file: string): boolean {
     fs.rmSync(mine, { force: true });
   }
 }
+
+/** Held while ports and bridges are chosen and taken. */
+export const machineLock = (): string => path.join(makeStateRoot(), 'locks', 'machine.lock');
 
 /** Runs `body` while no other process is inside the same lock; says so every 15 s while it waits. */
 export async function withLock<T>(file: string, body: () => Promise<T>, log: Log = silent): Promise<T> {

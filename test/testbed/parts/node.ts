@@ -96,7 +96,7 @@ export function launchContainerd(at: Layout, programs: NodePrograms, network: Pa
 /** Waits for containerd and gives it the pause image. */
 export async function finishNode(at: Layout, programs: NodePrograms, log: Log): Promise<void> {
   const ctr = [programs.ctr, '--address', path.join(at.dir, 'cd.sock')];
-  await waitFor(at.dir, 'containerd', 'containerd', 30_000, async () => (await run([...ctr, 'version'])).exitCode === 0);
+  await waitFor(at.dir, 'containerd', 'containerd', 120_000, async () => (await run([...ctr, 'version'])).exitCode === 0);
   const imported = await must([...ctr, '-n', 'k8s.io', 'images', 'import', programs.pauseArchive]);
   if ((await must([...ctr, '-n', 'k8s.io', 'images', 'list', '-q', `name==${PAUSE_IMAGE}`])) === '')
     throw new TestbedError(`the pause image is missing after its import: ${imported}`);

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { randomBytes } from 'node:crypto';
-import { withLock } from './lock.ts';
+import { machineLock, withLock } from './lock.ts';
 import { checkName, makeStateRoot, partState, tidyState } from './places.ts';
 import { freePorts } from './ports.ts';
 import { launch, recorded, stop, waitFor } from './processes.ts';
@@ -100,22 +100,26 @@ export async function upRegistry(options: { readonly name: string; readonly port
           fs.rmSync(dir, { recursive: true, force: true });
           fs.mkdirSync(path.join(dir, 'images'), { recursive: true });
           const password = randomBytes(12).toString('hex'),
-            [port = 0] = options.port === undefined ? await freePorts(1, new Set(), 31_000, 1000) : [options.port];
-          const host = `127.0.0.1:${port}`,
             dockerConfigDir = path.join(dir, 'docker-config');
           fs.writeFileSync(path.join(dir, 'htpasswd'), await htpasswdLine(USER, password, log), { mode: 0o600 });
-          fs.writeFileSync(
-            path.join(dir, 'registry.yaml'),
-            JSON.stringify({
-              version: 0.1,
-              log: { level: 'info', accesslog: { disabled: false } },
-              storage: { filesystem: { rootdirectory: path.join(dir, 'images') }, delete: { enabled: true } },
-              http: { addr: host },
-              auth: { htpasswd: { realm: 'paasta-testbed', path: path.join(dir, 'htpasswd') } },
-            }),
-          );
-          await launch(dir, 'registry', { argv: [program, 'serve', path.join(dir, 'registry.yaml')] });
-          await waitFor(dir, 'registry', 'the registry', 15_000, () => answers(host, USER, password));
+          // Until it listens, nobody else may find its port free.
+          const host = await withLock(machineLock(), async () => {
+            const [port = 0] = options.port === undefined ? await freePorts(1, new Set(), 31_000, 1000) : [options.port];
+            const address = `127.0.0.1:${port}`;
+            fs.writeFileSync(
+              path.join(dir, 'registry.yaml'),
+              JSON.stringify({
+                version: 0.1,
+                log: { level: 'info', accesslog: { disabled: false } },
+                storage: { filesystem: { rootdirectory: path.join(dir, 'images') }, delete: { enabled: true } },
+                http: { addr: address },
+                auth: { htpasswd: { realm: 'paasta-testbed', path: path.join(dir, 'htpasswd') } },
+              }),
+            );
+            await launch(dir, 'registry', { argv: [program, 'serve', path.join(dir, 'registry.yaml')] });
+            await waitFor(dir, 'registry', 'the registry', 120_000, () => answers(address, USER, password));
+            return address;
+          });
           const record: RegistryRecord = { host, user: USER, password, dockerConfigDir };
           fs.mkdirSync(dockerConfigDir, { recursive: true });
           fs.writeFileSync(path.join(dockerConfigDir, 'config.json'), JSON.stringify(dockerConfig(record), null, 1), { mode: 0o600 });

@@ -56,11 +56,11 @@ describe('converge', () => {
     };
     expect((await w.run(A)).instances).toMatchObject([{ state: 'deployed' }]);
     w.control = { desiredState: 'stop', forceBounce: null };
-    await w.run(A, { timeout: 200 });
+    await w.run(A, { timeout: 1_000 });
     expect(w.cluster.objects.get('Deployment/paastasvc-web/web-main')?.spec?.['replicas']).toBe(0);
     seen.length = 0;
     w.control = { desiredState: 'start', forceBounce: null };
-    await w.run(B, { timeout: 200 });
+    await w.run(B, { timeout: 5_000 });
     expect(seen).toEqual(['0 of b', '2 of b']);
   });
 

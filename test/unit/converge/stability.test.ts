@@ -77,18 +77,18 @@ describe('a bounced instance must stay ready', () => {
 
   it('may end its window after the time to get ready is over; what falls after it is not waited for', async () => {
     const w = world();
-    expect((await w.run(A, { stability: 700, timeout: 300 })).instances).toMatchObject([{ state: 'deployed' }]);
+    expect((await w.run(A, { stability: 2_500, timeout: 2_000 })).instances).toMatchObject([{ state: 'deployed' }]);
     const falls = world();
-    comesUp(falls, 600, (pod) => {
+    comesUp(falls, 2_300, (pod) => {
       falls.cluster.tell({ ...pod, status: { ...pod.status, conditions: [{ type: 'Ready', status: 'False' }] } });
     });
-    expect((await falls.run(A, { stability: 5_000, timeout: 300 })).instances).toMatchObject([
+    expect((await falls.run(A, { stability: 5_000, timeout: 2_000 })).instances).toMatchObject([
       {
         state: 'timeout',
         diagnosis: {
           code: 'TIMEOUT',
           cause: expect.stringContaining(
-            'not done after 300 ms: still waiting for 1 more of 2 pods to be ready (proven once already, but not for 5.0 s)',
+            'not done after 2.0 s: still waiting for 1 more of 2 pods to be ready (proven once already, but not for 5.0 s)',
           ) as string,
         },
       },

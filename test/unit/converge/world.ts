@@ -63,7 +63,7 @@ export function world(
         selection: { cluster: 'lab', service: undefined, instances: [], deployGroup: undefined, ...selection },
         mode: 'apply',
         adopt: false,
-        timeout: 3_000,
+        timeout: 60_000,
         soa: loadSoaConfigs(memoryTree(self.files), config),
         system: config,
         options: { pinDigest: self.digests !== undefined, preStop: 'native' },

@@ -1,0 +1,1 @@
+const u=620,P=[620],r={620:((c,n,o)=>{o.r(n),o.d(n,{openRepositories:()=>s});var t=o(995),_=o(832),d=o(979),e=o(835);const m=(0,t.createRequire)(import.meta.url);function s(E){const M=(0,_.JY)(E);return(D,O)=>(0,_._M)(M,D,O)}})};export{u as id,P as ids,r as modules};
