@@ -270,6 +270,15 @@ function licences(metafile: Metafile): string {
     .join('\n----------------------------------------------------------------------\n\n');
 }
 
+/** The process id in it; empty when it is gone by now, or not written yet. */
+function readLock(lock: string): string {
+  try {
+    return readFileSync(lock, 'utf8').trim();
+  } catch {
+    return '';
+  }
+}
+
 /** One build at a time in a checkout: the place of the intermediate files is fixed. A lock of a process that is gone does not count. */
 async function alone<T>(body: () => Promise<T>): Promise<T> {
   const lock = `${SCRATCH}.lock`;
@@ -279,7 +288,7 @@ async function alone<T>(body: () => Promise<T>): Promise<T> {
       writeFileSync(lock, String(process.pid), { flag: 'wx' });
       break;
     } catch {
-      const holder = existsSync(lock) ? readFileSync(lock, 'utf8').trim() : '';
+      const holder = readLock(lock);
       if (holder !== '' && process.platform === 'linux' && !existsSync(`/proc/${holder}`)) rmSync(lock, { force: true });
       else await new Promise((resolve) => setTimeout(resolve, 500));
     }

@@ -45,7 +45,7 @@ describe('the archive of the repository', () => {
       cwd: directory,
       env: { PATH: '/usr/bin:/bin', HOME: directory, GITHUB_ACTIONS: 'true' },
       encoding: 'utf8',
-      timeout: 60_000,
+      timeout: 600_000,
     });
     expect(run.stdout).toMatch(new RegExp(`^::error title=paasta-${action.replace(/^action-/, '')}%3A [A-Z_]+`, 'm'));
     expect(run.stdout).not.toContain('INTERNAL_ERROR');
@@ -57,7 +57,7 @@ describe('the archive of the repository', () => {
     const run = spawnSync(process.execPath, [join(directory, 'bin', 'paasta.mjs'), '--help'], {
       env: { PATH: '/usr/bin:/bin', HOME: directory },
       encoding: 'utf8',
-      timeout: 60_000,
+      timeout: 600_000,
     });
     expect(run.stdout).toContain('mark-for-deployment');
     expect(run.status).toBe(0);

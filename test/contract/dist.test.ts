@@ -12,7 +12,7 @@ describe('dist/', () => {
   it('is a fresh build, byte for byte (npm run build)', () => {
     const { status, stdout, stderr } = spawnSync(process.execPath, [join(ROOT, 'scripts/build.ts'), '--check'], {
       encoding: 'utf8',
-      timeout: 400_000,
+      timeout: 800_000,
     });
     expect(`${stderr.replace(/^.*(?:Warning|--trace).*\n/gm, '')}`).toBe('');
     expect(stdout).toContain('together');

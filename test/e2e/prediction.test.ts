@@ -83,6 +83,10 @@ describeWith([root()], 'what a plan foretells of a bounce', () => {
             resourceVersion: listed.resourceVersion,
             signal: abort.signal,
           })) {
+            if (change.type === 'reset') {
+              objects.clear();
+              for (const object of change.items) objects.set(object.metadata.uid ?? '', object);
+            }
             if (change.type === 'put') objects.set(change.object.metadata.uid ?? '', change.object);
             if (change.type === 'gone') objects.delete(change.object.metadata.uid ?? '');
             count();

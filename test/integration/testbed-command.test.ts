@@ -30,7 +30,7 @@ describe('npm run testbed', () => {
       stderr,
     } = spawnSync(process.execPath, [CLI, ...argv], {
       encoding: 'utf8',
-      timeout: 60_000,
+      timeout: 600_000,
       env: {
         ...process.env,
         PAASTA_TESTBED_STATE: state,

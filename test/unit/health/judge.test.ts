@@ -414,6 +414,8 @@ describe('budget and refusals', () => {
       refused('pods "web-main-1" is forbidden: error looking up service account paastasvc-web/default: serviceaccount "default" not found')
         .state,
     ).toBe('progressing');
+    // a quota that was just made has no count
+    expect(refused('pods "web-main-1" is forbidden: status unknown for quota: compute, resources: pods').state).toBe('progressing');
   });
 
   it('folds what a controller says about every pod that it could not make', () => {
@@ -434,6 +436,9 @@ describe('budget and refusals', () => {
     expect(of(refusal, event('web-main', 'SuccessfulCreate', 'create Pod web-main-0', { kind: 'StatefulSet', seconds: 9 })).state).toBe(
       'progressing',
     );
+    const uncounted =
+      'create Pod web-main-0 failed error: pods "web-main-0" is forbidden: status unknown for quota: compute, resources: pods';
+    expect(of(event('web-main', 'FailedCreate', uncounted, { kind: 'StatefulSet', seconds: 5 })).state).toBe('progressing');
   });
 
   it('names a suspect while it waits, for the report of a time-out', () => {
