@@ -156,7 +156,7 @@ async function demo(world: World): Promise<void> {
   chapter('3. A new version through a crossover bounce, under load');
   const second = await world.commit({ NOTES: 'second\n' }, 'Second version');
   await release(world, second, ['prod.main', 'prod.control']);
-  const ours = await underLoad(world, { namespace: NAMESPACE, service: 'hello---main', endpoints: 3, rate: 300, requests: 5_000 }, () =>
+  const ours = await underLoad(world, { namespace: NAMESPACE, service: 'hello---main', endpoints: 3, rate: 600, requests: 10_000 }, () =>
     deploy(world, 'prod.main'),
   );
   say(`  main: ${ours.load.sent} requests sent, ${ours.load.lost} lost; answers: ${JSON.stringify(ours.load.answers)}`);
@@ -166,7 +166,7 @@ async function demo(world: World): Promise<void> {
   );
   const control = await underLoad(
     world,
-    { namespace: NAMESPACE, service: 'hello---control', endpoints: 3, rate: 300, requests: 1_000, around: 500 },
+    { namespace: NAMESPACE, service: 'hello---control', endpoints: 3, rate: 600, requests: 2_000, around: 500 },
     () => deploy(world, 'prod.control'),
   );
   expect(

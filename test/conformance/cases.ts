@@ -7,6 +7,9 @@ import type { Case } from './types.ts';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
+/** Cases of PaaSTA's that larger samples had, for the rules that no visible case uses (`npm run conformance:fresh -- --rare FILE`). */
+export const RARE = join(ROOT, 'test', 'fixtures', 'conformance-rare');
+
 export function defaultDirectory(): string {
   const shared = join(ROOT, '..', 'shared', 'conformance');
   return existsSync(shared) ? shared : join(ROOT, 'test', 'fixtures', 'conformance');

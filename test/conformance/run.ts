@@ -1,12 +1,12 @@
 /**
  * `npm run conformance -- [DIR] [--kind K] [--case ID]`: runs vectors against the product.
  * Prints per kind equal, listed differences, unexplained, not yet covered. Exits 1 on anything unexplained, on uncovered cases
- * of the kinds that are due, on a rule that no case uses (neither here nor in the default directory) or that excuses too much, and on a
- * directory without cases.
+ * of the kinds that are due, on a rule that no case uses (neither here nor in the default directory nor among the rare ones) or that excuses
+ * too much, and on a directory without cases.
  */
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { defaultDirectory, readCases } from './cases.ts';
+import { defaultDirectory, RARE, readCases } from './cases.ts';
 import { differencesBetween, shown } from './compare.ts';
 import { DIFFERENCES } from './differences.ts';
 import { judge, loadPlug } from './judge.ts';
@@ -42,14 +42,15 @@ function showCase(test: Case, answer: Answer | undefined, result: ReturnType<typ
   for (const line of differencesBetween(answer.ours, result.wanted)) process.stdout.write(`    ${line}\n`);
 }
 
-/** Rules that the vectors use for which the rules were made. Other sets are drawn anew, and need not hold a rare case. */
-async function usedByReference(wanted: readonly Difference[]): Promise<ReadonlySet<Difference>> {
+/** Rules that explain a case for which they were made. Other sets are drawn anew, and need not hold a rare case. */
+async function usedElsewhere(wanted: readonly Difference[], directories: readonly string[]): Promise<ReadonlySet<Difference>> {
   const used = new Set<Difference>();
-  for (const test of readCases(defaultDirectory())) {
+  for (const test of directories.flatMap(readCases)) {
     if (!wanted.some((rule) => !used.has(rule) && rule.kinds.includes(test.kind))) continue;
     const plug = await loadPlug(test.kind);
     const answer = await plug?.answer(test);
-    if (plug !== undefined && answer !== undefined) for (const rule of judge(plug, answer, test).rules) used.add(rule);
+    const result = plug === undefined || answer === undefined ? undefined : judge(plug, answer, test);
+    if (result?.verdict === 'listed') for (const rule of result.rules) used.add(rule);
   }
   return used;
 }
@@ -70,7 +71,7 @@ async function ruleFaults(tallies: ReadonlyMap<string, Tally>, wholeSet: boolean
       (rule) =>
         rule.kinds.some((kind) => (tallies.get(kind)?.equal ?? 0) > 0) && !rule.kinds.some((kind) => tallies.get(kind)?.excused.has(rule)),
     );
-    const elsewhere = isReference || unused.length === 0 ? new Set<Difference>() : await usedByReference(unused);
+    const elsewhere = await usedElsewhere(unused, [...(isReference ? [] : [defaultDirectory()]), RARE]);
     for (const rule of unused) if (!elsewhere.has(rule)) faults.push(`rule ${rule.name} is used by no case`);
   }
   return faults;
@@ -136,8 +137,9 @@ async function main(): Promise<number> {
     if (tally.unexplained.length > limit) process.stdout.write(`  ! … ${tally.unexplained.length - limit} more (-v shows all)\n`);
     if (tally.unexplained.length > 0 || (tally.uncovered > 0 && DUE.includes(kind))) failed = true;
   }
-  const whole = values.kind === undefined && values.case === undefined && cases.length > 1_000;
-  for (const fault of values.case === undefined ? await ruleFaults(tallies, whole, directory === defaultDirectory()) : []) {
+  const isReference = directory === defaultDirectory();
+  const whole = values.kind === undefined && values.case === undefined && (isReference || cases.length > 1_000);
+  for (const fault of values.case === undefined ? await ruleFaults(tallies, whole, isReference) : []) {
     process.stdout.write(`! ${fault}\n`);
     failed = true;
   }

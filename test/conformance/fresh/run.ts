@@ -1,14 +1,17 @@
 /**
- * `npm run conformance:fresh -- [--kind K] [--count N] [--seed S] [--mode mild|harsh] [--dir DIR] [--keep FILE]`: vectors that nobody has seen.
+ * `npm run conformance:fresh -- [--kind K] [--count N] [--seed S] [--mode mild|harsh] [--dir DIR] [--keep FILE] [--rare FILE]`: vectors that
+ * nobody has seen.
  * Proves first that PaaSTA, brought from PyPI, answers the visible vectors of DIR as they stand. Then makes N new inputs per kind and mode
  * out of them, asks PaaSTA and the product, and judges by the rules. Exits 1 on anything unexplained; FILE takes those cases as vectors
- * (`npm run conformance -- DIRECTORY-OF-FILE --case ID` shows one).
+ * (`npm run conformance -- DIRECTORY-OF-FILE --case ID` shows one). `--rare` adds to FILE the shortest case of each rule that no visible case
+ * uses: so a rule that only a larger sample needs is proven by PaaSTA's own answer, too.
  */
-import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { appendFileSync, closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { defaultDirectory, readLines } from '../cases.ts';
+import { defaultDirectory, RARE, readCases, readLines } from '../cases.ts';
 import { differencesBetween, equalByValue } from '../compare.ts';
+import { DIFFERENCES } from '../differences.ts';
 import { judge, loadPlug } from '../judge.ts';
 import type { Case, Plug } from '../types.ts';
 import { answersTo, bringPaasta, freshCases } from './paasta.ts';
@@ -24,6 +27,7 @@ function options(): {
   seed: number;
   directory: string;
   keep: string | undefined;
+  rare: string | undefined;
 } {
   const { values } = parseArgs({
     options: {
@@ -33,6 +37,7 @@ function options(): {
       mode: { type: 'string' },
       dir: { type: 'string' },
       keep: { type: 'string' },
+      rare: { type: 'string' },
     },
   });
   const kinds = KINDS.filter((kind) => values.kind === undefined || values.kind === kind);
@@ -40,7 +45,15 @@ function options(): {
   const [count, seed] = [Number(values.count), Number(values.seed)];
   if (kinds.length === 0 || modes.length === 0 || !Number.isSafeInteger(count) || count < 1 || !Number.isSafeInteger(seed) || seed < 0)
     throw new Error(`--kind is one of ${KINDS.join(', ')}; --mode one of ${MODES.join(', ')}; --count from 1, --seed from 0`);
-  return { kinds, modes, count, seed, directory: values.dir === undefined ? defaultDirectory() : resolve(values.dir), keep: values.keep };
+  return {
+    kinds,
+    modes,
+    count,
+    seed,
+    directory: values.dir === undefined ? defaultDirectory() : resolve(values.dir),
+    keep: values.keep,
+    rare: values.rare,
+  };
 }
 
 /** What of an answer is PaaSTA's: texts of messages are not compared, nor what depends on its client library; paths of faults in any order. */
@@ -102,11 +115,23 @@ async function compared(plug: Plug, test: Case): Promise<Outcome> {
   }
 }
 
+/** `kind rule` of the rules that no case of the directory, nor a rare one, uses. */
+async function unusedRules(directory: string): Promise<Set<string>> {
+  const unused = new Set(DIFFERENCES.flatMap(({ name, kinds }) => kinds.map((kind) => `${kind} ${name}`)));
+  for (const test of [...readCases(directory), ...readCases(RARE)]) {
+    const plug = await loadPlug(test.kind);
+    for (const rule of plug === undefined ? [] : (await compared(plug, test)).rules) unused.delete(`${test.kind} ${rule}`);
+  }
+  return unused;
+}
+
 async function main(): Promise<number> {
-  const { kinds, modes, count, seed, directory, keep } = options();
+  const { kinds, modes, count, seed, directory, keep, rare } = options();
   const python = await bringPaasta();
   if (keep !== undefined) mkdirSync(dirname(resolve(keep)), { recursive: true });
   const file = keep === undefined ? undefined : openSync(resolve(keep), 'w');
+  const unused = rare === undefined ? new Set<string>() : await unusedRules(directory);
+  const shortest = new Map<string, string>();
   let failed = false;
   for (const kind of kinds) {
     const lines = readLines(directory).filter((line) => (JSON.parse(line) as Case).kind === kind);
@@ -121,7 +146,12 @@ async function main(): Promise<number> {
         if (outcome.equal) equal++;
         else if (outcome.text === undefined) {
           listed++;
-          for (const rule of outcome.rules) rules.set(rule, (rules.get(rule) ?? 0) + 1);
+          const line = JSON.stringify(test);
+          for (const rule of outcome.rules) {
+            rules.set(rule, (rules.get(rule) ?? 0) + 1);
+            const key = `${kind} ${rule}`;
+            if (unused.has(key) && line.length < (shortest.get(key)?.length ?? Infinity)) shortest.set(key, line);
+          }
         } else {
           if (++unexplained <= SHOWN) process.stdout.write(`  ! ${test.id}\n      ${outcome.text}\n`);
           if (file !== undefined) writeSync(file, `${JSON.stringify(test)}\n`);
@@ -133,6 +163,7 @@ async function main(): Promise<number> {
     }
   }
   if (file !== undefined) closeSync(file);
+  if (rare !== undefined) appendFileSync(resolve(rare), [...new Set(shortest.values())].map((line) => `${line}\n`).join(''));
   return failed ? 1 : 0;
 }
 
