@@ -96,7 +96,7 @@ async function runStep(step: Step, index: number, total: number): Promise<Outcom
   console.log(`\n== ${index}/${total} ${step.name}: ${step.about}`);
   const began = performance.now();
   const argv = step.jest === true ? [...step.argv, '--json', `--outputFile=${report}`] : step.argv;
-  let said: readonly string[] = [];
+  let said = '';
   const code = await new Promise<number>((resolve, reject) => {
     const child = spawn(argv[0] as string, argv.slice(1), {
       cwd: ROOT,
@@ -115,7 +115,7 @@ async function runStep(step: Step, index: number, total: number): Promise<Outcom
     ] as const)
       from?.setEncoding('utf8').on('data', (text: string) => {
         to.write(text);
-        said = [...said, text].slice(-1_000);
+        said = (said + text).slice(-20_000);
       });
     child.on('error', reject).on('exit', (status, signal) => {
       const end = (): void => {
@@ -143,7 +143,7 @@ async function runStep(step: Step, index: number, total: number): Promise<Outcom
     if (code !== 0 && failed === 0) failed = 1;
   }
   if (code !== 0 && failures.length === 0)
-    failures = [`ended with exit code ${code}\n${indented(said.join('').trimEnd().split('\n').slice(-SAID).join('\n'))}`];
+    failures = [`ended with exit code ${code}\n${indented(said.trimEnd().split('\n').slice(-SAID).join('\n'))}`];
   const notRun = existsSync(notRunFile) ? [...new Set(readFileSync(notRunFile, 'utf8').split('\n').filter(Boolean))] : [];
   rmSync(scratch, { recursive: true, force: true });
   console.log(

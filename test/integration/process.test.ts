@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UserError } from '../../src/shared/contract/errors.ts';
 import { run } from '../../src/shared/process/index.ts';
-import { stateOf } from '../support/process-state.ts';
 import { until } from '../support/until.ts';
+import { startTime } from '../testbed/parts/processes.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'paasta-process-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 /** Whether a process runs (a zombie that nobody collects does not). */
-const runs = (pid: number): boolean => !['gone', 'Z'].includes(stateOf(pid));
+const runs = (pid: number): boolean => startTime(pid) !== undefined;
 
 /** A script that writes the ids of what it starts into files. */
 function pidIn(name: string): number {
